@@ -1,0 +1,1 @@
+"""Workspaces and keys: the small, transactional data beside the events."""

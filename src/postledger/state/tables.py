@@ -1,0 +1,110 @@
+"""The tables of the control data: small, transactional, in SQLite or PostgreSQL."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from postledger.errors import ForeignStore, StartError
+
+VERSION = 1
+
+METADATA = MetaData()
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time in UTC; SQLite keeps no zone, so it is put back on the way out."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and value.replace(tzinfo=UTC)
+
+
+schema_version = Table("schema_version", METADATA, Column("version", Integer, primary_key=True))
+
+workspaces = Table(
+    "workspaces",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("workspace", ForeignKey("workspaces.name"), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+)
+
+
+def open_state(url: str) -> Engine:
+    """The state store at this SQLAlchemy URL, with its tables made if they are not there.
+
+    Raises StartError when it cannot be opened, ForeignStore when a newer Postledger wrote it.
+    """
+    try:
+        engine = create_engine(url, pool_pre_ping=True)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _tune_sqlite)
+        METADATA.create_all(engine)
+        found = _version(engine)
+    except (SQLAlchemyError, ImportError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise StartError(f"the state store cannot be opened: {reason}") from error
+    if found > VERSION:
+        engine.dispose()
+        raise ForeignStore(
+            f"the state store has schema {found}, this Postledger knows {VERSION}; "
+            "use the newer Postledger that wrote it"
+        )
+    return engine
+
+
+def _version(engine: Engine) -> int:
+    query = select(schema_version.c.version)
+    with engine.connect() as connection:
+        found = connection.scalar(query)
+    if found is not None:
+        return int(found)
+    try:
+        with engine.begin() as connection:
+            connection.execute(insert(schema_version).values(version=VERSION))
+    except IntegrityError:
+        return _version(engine)  # another process was faster
+    return VERSION
+
+
+def _tune_sqlite(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")  # readers and a writer of other processes do not block
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
