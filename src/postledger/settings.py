@@ -84,7 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 500
     min_free_bytes: Annotated[
         int, _help("Free room on the disk below which nothing more is taken in", ge=0)
-    ] = 256 * MIB
+    ] = 32 * MIB
     readers: Annotated[int, _help("Queries that run at once", ge=1, le=64)] = 4
     query_seconds: Annotated[int, _help("Longest time for one query", ge=1, le=3600)] = 60
     query_memory_bytes: Annotated[

@@ -219,7 +219,7 @@ def _secret(settings: Settings) -> bytes:
 
 def _read_or_make(path: Path) -> bytes:
     try:
-        with path.open("xb", opener=_private) as file:
+        with open(path, "xb", opener=_private) as file:  # noqa: PTH123 -- Path.open takes no opener
             file.write(secrets.token_hex(32).encode())
     except FileExistsError:
         pass

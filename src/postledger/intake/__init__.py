@@ -1,0 +1,1 @@
+"""Bytes from a source to checked events. One module a source."""

@@ -1,0 +1,84 @@
+"""A body of records, taken apart and checked: what goes to the store, and what is wrong with the rest."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from postledger.errors import Problem, Unreadable
+from postledger.intake.record import NOT_JSON, Description
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Good records, one a line, and the problems of the others.
+
+    `indexes[i]` is the record that line i came from; None: line i is record i. `unknown_fields`:
+    some record has fields that the registry does not know.
+    """
+
+    lines: bytes
+    count: int
+    indexes: Sequence[int] | None = None
+    problems: list[Problem] = field(default_factory=list)
+    unknown_fields: bool = False
+
+    def index(self, line: int) -> int:
+        """Which record this line came from."""
+        return line if self.indexes is None else self.indexes[line]
+
+
+def check_lines(body: bytes, description: Description, *, largest: int) -> Batch:
+    """Records that stand one a line; blank lines are not records.
+
+    `largest` is the most bytes that one record may have.
+    """
+    lines = _tidy(body)
+    good = description.all_good(lines) if _none_too_large(lines, largest) else None
+    if good is not None and good[0] == (lines.count(b"\n") + 1 if lines else 0):
+        return Batch(lines, good[0], unknown_fields=good[1])
+    return check_each(lines.split(b"\n") if lines else (), description, largest=largest)
+
+
+def check_each(records: Iterable[bytes], description: Description, *, largest: int) -> Batch:
+    """Records one by one: slower, and tells which are bad and why.
+
+    Raises Unreadable when there are records, and none is JSON.
+    """
+    good: list[bytes] = []
+    indexes: list[int] = []
+    problems: list[Problem] = []
+    for index, record in enumerate(records):
+        problem = (
+            Problem(f"has {len(record)} bytes, more than {largest}", index=index)
+            if len(record) > largest
+            else description.problem(record, index)
+        )
+        if problem is None:
+            good.append(record)
+            indexes.append(index)
+        else:
+            problems.append(problem)
+    if problems and all(problem.message.startswith(NOT_JSON) for problem in problems) and not good:
+        raise Unreadable(f"no record of the body is JSON; the first one {problems[0].message}")
+    return Batch(b"\n".join(good), len(good), indexes, problems, unknown_fields=True)
+
+
+def one_line(record: bytes) -> bytes:
+    """A JSON text without line breaks and tabs, which in valid JSON stand between tokens only."""
+    return record.translate(_TO_SPACE)
+
+
+_TO_SPACE = bytes(0x20 if byte in b"\r\n\t" else byte for byte in range(256))
+_NO_TABS = bytes(0x20 if byte in b"\r\t" else byte for byte in range(256))
+
+
+def _tidy(body: bytes) -> bytes:
+    if b"\t" in body or b"\r" in body:
+        body = body.translate(_NO_TABS)
+    body = body.strip(b"\n ")
+    if b"\n\n" in body or b"\n " in body:
+        return b"\n".join(line for line in body.split(b"\n") if line.strip())
+    return body
+
+
+def _none_too_large(lines: bytes, largest: int) -> bool:
+    return len(lines) <= largest or max(map(len, lines.split(b"\n"))) <= largest

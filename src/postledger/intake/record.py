@@ -1,0 +1,117 @@
+"""What is accepted as one event: a typed description of it, made from the field registry.
+
+The description only checks; the bytes that came are what is stored. The store reads them with the
+same meaning (`store.columns`), and a test holds the two together.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from postledger.errors import Problem
+from postledger.events import EVENT_TYPES, FIELD, FIELDS, Kind
+
+INT64 = 2**63
+Time = Annotated[datetime, Meta(tz=True)] | int | float
+LooseTime = (
+    Annotated[
+        str,
+        Meta(
+            pattern=r"^(\d{1,13}(\.\d+)?"
+            r"|\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d))$"
+        ),
+    ]
+    | int
+    | float
+)
+"""Unix seconds or milliseconds also as a text, as SparkPost's webhooks write them."""
+
+_ACCEPTED: Mapping[Kind, Any] = {
+    Kind.TEXT: str,
+    Kind.CODE: str | Annotated[int, Meta(ge=-INT64, le=INT64 - 1)],
+    Kind.INTEGER: Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
+    | Annotated[str, Meta(pattern=r"^-?[0-9]{1,18}$")],
+    Kind.BOOLEAN: bool | Literal[0, 1, "0", "1"],
+    Kind.TIME: Time,
+    Kind.TEXTS: list[str],
+    Kind.OBJECT: dict[str, Any],
+}
+EventType = Literal[tuple(EVENT_TYPES)]  # type: ignore[valid-type]
+
+NOT_JSON = "is not a JSON object in UTF-8"
+_SET_HERE = "received_at"
+_UNKNOWN_FIELD = "Object contains unknown field"
+_PATH = re.compile(r"^(?P<what>.*) - at `\$(?:\[\d+\])?\.?(?P<path>.*)`$", re.DOTALL)
+_FIELD = re.compile(r"`(\w+)`")
+
+
+class Description:
+    """Decoders for events of one source; `kind` and `time` are what it writes for type and times."""
+
+    def __init__(self, kind: Any, time: Any) -> None:
+        accepted = dict(_ACCEPTED) | {Kind.TIME: time}
+        fields: list[Any] = [("type", kind), ("timestamp", time)]
+        fields += [
+            (field.name, Any if field.name == _SET_HERE else accepted[field.kind] | None, None)
+            for field in FIELDS
+            if field.name not in {"type", "timestamp"}
+        ]
+        self._closed = msgspec.json.Decoder(_struct(fields, closed=True))
+        self._open = msgspec.json.Decoder(_struct(fields, closed=False))
+
+    def all_good(self, lines: bytes) -> tuple[int, bool] | None:
+        """How many events these lines are, and whether one has fields that we do not know.
+
+        None: at least one is not good; `problem` says of each what is wrong.
+        """
+        try:
+            return len(self._closed.decode_lines(lines)), False
+        except msgspec.ValidationError as error:
+            if _UNKNOWN_FIELD not in str(error):
+                return None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+        try:
+            return len(self._open.decode_lines(lines)), True
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+
+    def problem(self, line: bytes, index: int) -> Problem | None:
+        """What is wrong with this one event; None: nothing."""
+        try:
+            self._open.decode(line)
+            line.decode()  # fields that we do not know are skipped above, bytes and all
+        except msgspec.ValidationError as error:
+            return _explain(str(error), index)
+        except RecursionError:
+            return Problem("is nested too deep", index=index)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return Problem(f"{NOT_JSON}: {error}", index=index)
+        return None
+
+
+def _struct(fields: list[Any], *, closed: bool) -> type[msgspec.Struct]:
+    return msgspec.defstruct("Event", fields, forbid_unknown_fields=closed, gc=False)
+
+
+def _explain(error: str, index: int) -> Problem:
+    found = _PATH.match(error)
+    what, path = (found["what"], found["path"]) if found else (error, "")
+    if what.startswith("Object missing required field"):
+        named = _FIELD.search(what)
+        return Problem("is required", index=index, field=named[1] if named else None)
+    name = re.split(r"[.\[]", path)[0]
+    if not name or name not in FIELD:
+        return Problem(f"{what[0].lower()}{what[1:]}", index=index)
+    if name == "type":
+        return Problem(f"{what[0].lower()}{what[1:]}; see the event types", index=index, field=name)
+    kind = FIELD[name].kind.value
+    return Problem(f"expected {kind} ({what[0].lower()}{what[1:]})", index=index, field=name)
+
+
+NATIVE = Description(EventType, Time)
+LOOSE = Description(str, LooseTime)

@@ -1,0 +1,329 @@
+"""How an event lies in the table: the one module that spells column names.
+
+An event has two forms there. *Columns* answer questions: what filters, figures and orders ask for.
+`rest` answers the reader: a JSON text of all that is not in `HEAD`, with which one short expression
+(`EVENT`) gives the whole event back. Reading one event from sixty columns costs the engine sixty
+seeks, from these eight it costs eight; `ARCHITECTURE.md` has the figures.
+
+Everything here is made from the registry in `events.py`; no value ever enters these texts.
+"""
+
+from postledger.events import EVENT_TYPES, FIELDS, Field, Kind
+
+HEAD = ("event_id", "type", "timestamp", "received_at", "message_id", "transmission_id", "rcpt_to")
+"""Fields that are given back from their columns: nearly all different, they would be stored twice."""
+
+NOT_ASKED = frozenset(
+    {
+        "template_version",
+        "msg_from",
+        "raw_rcpt_to",
+        "rcpt_type",
+        "rcpt_hash",
+        "customer_id",
+        "routing_domain",
+        "ip_address",
+        "user_agent",
+        "raw_reason",
+        "delv_method",
+        "recv_method",
+        "fbtype",
+        "report_by",
+        "report_to",
+        "remote_addr",
+        "mailfrom",
+        "injection_time",
+        "scheduled_time",
+        "rcpt_meta",
+        "geo_ip",
+        "smtp_response",
+        "amp_enabled",
+        "click_tracking",
+        "open_tracking",
+        "initial_pixel",
+    }
+)
+"""Fields that no filter and no figure asks for: they live in `rest` only."""
+
+COLUMNS: tuple[Field, ...] = tuple(field for field in FIELDS if field.name not in NOT_ASKED)
+
+MILLISECONDS = "DateTime64(3, 'UTC')"
+EARLIEST, LATEST = "1970-01-01 00:00:00", "2200-01-01 00:00:00"
+"""Times outside are refused: they are mistakes, and each month is a partition."""
+_NEVER = "toDateTime64('1900-01-01 00:00:00', 3, 'UTC')"
+
+_DERIVED = frozenset({"event_id", "type", "timestamp", "received_at", "rcpt_to"}) | {
+    "recipient_domain",
+    "sending_domain",
+}
+_AS_SENT: tuple[Field, ...] = tuple(field for field in COLUMNS if field.name not in _DERIVED)
+_IN_REST: tuple[Field, ...] = tuple(
+    field
+    for field in FIELDS
+    if field.name not in HEAD
+    and field.name not in {"raw_rcpt_to", "recipient_domain", "sending_domain"}
+    and field.kind not in {Kind.OBJECT, Kind.TEXTS, Kind.TIME}
+)
+_TIMES_IN_REST = ("injection_time", "scheduled_time")
+_AS_JSON = ("rcpt_tags", "rcpt_meta", "geo_ip")
+
+INSERTED: tuple[str, ...] = (
+    "workspace",
+    "seq",
+    "received_at",
+    "timestamp",
+    "event_id",
+    "type",
+    "rcpt_to",
+    "recipient_domain",
+    "sending_domain",
+    "rest",
+    *(field.name for field in _AS_SENT),
+)
+"""The columns in the order in which `normalised` gives them."""
+
+
+def definition() -> str:
+    """The column definitions of the events table."""
+    return ",\n    ".join(f"{field.name} {_type(field)} {_codec(field)}" for field in COLUMNS)
+
+
+def _type(field: Field) -> str:
+    if field.name in {"timestamp", "received_at"}:
+        return MILLISECONDS
+    if field.kind in {Kind.TEXT, Kind.CODE}:
+        return "LowCardinality(String)" if field.few else "String"
+    return {
+        Kind.INTEGER: "Nullable(Int64)",
+        Kind.BOOLEAN: "Nullable(Bool)",
+        Kind.TIME: f"Nullable({MILLISECONDS})",
+        Kind.TEXTS: "Array(LowCardinality(String))",
+        Kind.OBJECT: "String",
+    }[field.kind]
+
+
+def _codec(field: Field) -> str:
+    return "CODEC(Delta, ZSTD(1))" if field.kind is Kind.TIME else "CODEC(ZSTD(1))"
+
+
+# -- on the way in: from a line of JSON
+
+_HEAD_TUPLE = (
+    "Tuple("
+    + ", ".join(
+        f"{name} String"
+        for name in (
+            "timestamp",
+            "event_id",
+            "type",
+            "rcpt_to",
+            "raw_rcpt_to",
+            "recipient_domain",
+            "sending_domain",
+            "friendly_from",
+            "msg_from",
+            "injection_time",
+            "scheduled_time",
+            "rcpt_tags",
+            "rcpt_meta",
+            "geo_ip",
+        )
+    )
+    + ")"
+)
+_KNOWN_TYPES = ", ".join(f"'{name}'" for name in EVENT_TYPES)
+
+
+def _milliseconds(text: str) -> str:
+    """A time as `intake.record` accepts it, as milliseconds UTC; NULL when it is none."""
+    number = f"toFloat64OrZero({text})"
+    return (
+        f"if(match({text}, '^[0-9.eE+-]+$'), "
+        f"fromUnixTimestamp64Milli(toInt64(round(if({number} < 1e11, {number} * 1000, {number}))), "
+        f"'UTC'), parseDateTime64BestEffortOrNull(upper({text}), 3, 'UTC'))"
+    )
+
+
+def _plain_milliseconds(text: str) -> str:
+    """The same for RFC 3339 only, which is what nearly all write; NULL for the rest."""
+    return (
+        f"if(substring({text}, 5, 1) = '-', "
+        f"parseDateTime64BestEffortOrNull(upper({text}), 3, 'UTC'), NULL)"
+    )
+
+
+LINES = f"""
+    seq UInt64,
+    received_at {MILLISECONDS},
+    workspace LowCardinality(String),
+    source LowCardinality(String),
+    line String"""
+"""Columns of a table of lines as they came; `seq` and `received_at` where they have been stored."""
+
+IDENTIFIED = f"""
+    row UInt64,
+    {LINES},
+    head {_HEAD_TUPLE},
+    timestamp {MILLISECONDS},
+    event_id String,
+    fault UInt8"""
+"""Columns of a table of lines of which is known what event each is."""
+
+
+def identified(table: str, *, careful: bool) -> str:
+    """The rows of a table of `LINES`, numbered from 0, with what `IDENTIFIED` has more.
+
+    Careful or not is the same for records with an id and a time in RFC 3339; other ones have a
+    fault, unless careful. That is for speed: the engine needs longer to plan the careful form than
+    to run the plain one.
+
+    An id that is absent is the hash of the event's members, ordered by name: the same event sent
+    twice gets the same id, however its JSON is written.
+    """
+    time = (_milliseconds if careful else _plain_milliseconds)("head.timestamp")
+    event_id = f"if(head.event_id = '', {_DERIVED_ID}, head.event_id)" if careful else "head.event_id"
+    types = f"source = 'native' AND head.type NOT IN ({_KNOWN_TYPES}), 3," if careful else ""
+    return f"""
+SELECT *, multiIf(
+        head.timestamp = '', 1,
+        timestamp < '{EARLIEST}' OR timestamp >= '{LATEST}', 2,
+        {types}
+        event_id = '', 1,
+        0) AS fault
+FROM (
+    SELECT rowNumberInAllBlocks() AS row, *, {event_id} AS event_id,
+        ifNull({time}, {_NEVER}) AS timestamp
+    FROM (SELECT *, JSONExtract(line, '{_HEAD_TUPLE}') AS head FROM {table}))"""
+
+
+_DERIVED_ID = (
+    "lower(hex(sipHash128(arrayStringConcat(arrayMap(member -> concat(member.1, '\\0', member.2), "
+    "arraySort(JSONExtractKeysAndValuesRaw(line))), '\\0'))))"
+)
+_NO_TIME = "expected a time from 1970 to 2199, as RFC 3339 or as unix seconds or milliseconds"
+FAULTS: dict[int, tuple[str | None, str]] = {
+    1: (None, "is not one JSON object on a line, or is nested too deep"),
+    2: ("timestamp", _NO_TIME),
+    3: ("type", "is given twice"),
+}
+"""Number in column `fault` -> field and message."""
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _tuple(fields: tuple[Field, ...], types: dict[Kind, str]) -> str:
+    return _quoted("Tuple(" + ", ".join(f"{f.name} {types[f.kind]}" for f in fields) + ")")
+
+
+_TYPES_READ = {
+    Kind.TEXT: "Nullable(String)",
+    Kind.CODE: "Nullable(String)",
+    Kind.INTEGER: "Nullable(Int64)",
+    Kind.BOOLEAN: "Nullable(Bool)",
+    Kind.TEXTS: "Array(String)",
+}
+_TYPES_STORED = _TYPES_READ | {Kind.TEXT: "String", Kind.CODE: "String"}
+
+
+def normalised(source: str, *, unknown_fields: bool) -> str:
+    """The expressions that make a row of the events table of an arrived line, without the numbers.
+
+    Gives the columns of `INSERTED` from `timestamp` on; reads `line`, `head`, `timestamp` and
+    `event_id` of relation `source`. With `unknown_fields`, fields that the registry does not have
+    are kept in `rest`; it costs a second look at each line.
+    """
+    return f"""
+    timestamp,
+    event_id,
+    {_TYPE},
+    lowerUTF8(head.rcpt_to),
+    if(head.recipient_domain = '', {_domain("head.rcpt_to")}, head.recipient_domain)
+        AS its_domain,
+    if(head.sending_domain = '',
+        {_domain("if(head.friendly_from = '', head.msg_from, head.friendly_from)")},
+        head.sending_domain) AS senders_domain,
+    concat({", ".join(_rest_parts(unknown_fields=unknown_fields))}),
+    untuple(stored)
+FROM (SELECT *,
+        JSONExtract(line, '{_tuple(_AS_SENT, _TYPES_STORED)}') AS stored,
+        JSONExtract(line, '{_tuple(_IN_REST, _TYPES_READ)}') AS others
+    FROM {source})"""
+
+
+_TYPE = (
+    "if(source = 'native', head.type, transform(concat(source, ' ', head.type), {types_from:Array(String)}, "
+    "{types_to:Array(String)}, if(head.type IN (" + _KNOWN_TYPES + "), head.type, 'unknown')))"
+)
+
+
+def _domain(address: str) -> str:
+    """The domain of `a@b` or `Name <a@b>`, in lower case; nothing when there is no head."""
+    return f"lowerUTF8(extract({address}, '@([^@<>\\\\s]+)>?\\\\s*$'))"
+
+
+def _rest_parts(*, unknown_fields: bool) -> list[str]:
+    parts = [
+        _member("raw_rcpt_to", "if(head.raw_rcpt_to = '', head.rcpt_to, head.raw_rcpt_to)"),
+        _member("recipient_domain", "its_domain"),
+        _member("sending_domain", "senders_domain"),
+        *(_member(name, _time_in_rest(f"head.{name}"), when=f"head.{name}") for name in _TIMES_IN_REST),
+        *(f"if(head.{name} IN ('', 'null'), '', concat(',\"{name}\":', head.{name}))" for name in _AS_JSON),
+        f"if({_TYPE} = head.type, '', concat(',\"raw_type\":', toJSONString(head.type)))",
+    ]
+    if unknown_fields:
+        parts.append(_UNKNOWN)
+    others = "toJSONString(others)"
+    return [*parts, f"if({others} = '{{}}', '}}', concat(',', substring({others}, 2)))"]
+
+
+def _time_in_rest(text: str) -> str:
+    """A time in our form; one that we cannot say as a time, as it came."""
+    time = _milliseconds(text)
+    return f"ifNull({iso(time)}, {text})"
+
+
+def _member(name: str, value: str, when: str | None = None) -> str:
+    return f"if({when or value} = '', '', concat(',\"{name}\":', toJSONString({value})))"
+
+
+_KNOWN_NAMES = "[" + ", ".join(f"'{field.name}'" for field in FIELDS) + "]"
+_UNKNOWN = (
+    "arrayStringConcat(arrayMap(member -> concat(',', toJSONString(member.1), ':', member.2), "
+    f"arrayFilter(member -> NOT has({_KNOWN_NAMES}, member.1), "
+    "JSONExtractKeysAndValuesRaw(line))))"
+)
+
+
+# -- on the way out: to JSON
+
+
+def iso(time: str) -> str:
+    """A time as `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
+    return f"concat(replaceOne(toString({time}), ' ', 'T'), 'Z')"
+
+
+EVENT = (
+    "concat('{\"event_id\":', toJSONString(event_id), ',\"type\":\"', type, '\",\"timestamp\":\"', "
+    + iso("timestamp")
+    + ", '\",\"received_at\":\"', "
+    + iso("received_at")
+    + ", '\"'"
+    + "".join(f", {_member(name, name)}" for name in ("message_id", "transmission_id", "rcpt_to"))
+    + ", rest)"
+)
+"""The whole event as JSON text: absent fields left out, times in UTC to the millisecond."""
+
+WRITE_SETTINGS: dict[str, object] = {
+    "output_format_json_skip_null_value_in_named_tuples": 1,
+    "output_format_json_escape_forward_slashes": 0,
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_named_tuples_as_objects": 1,
+    "optimize_functions_to_subcolumns": 0,
+    "short_circuit_function_evaluation": "enable",
+}
+"""Engine settings that the expressions for the way in rely on."""
+
+READ_SETTINGS: dict[str, object] = {"output_format_json_escape_forward_slashes": 0}
+"""The same for the way out."""

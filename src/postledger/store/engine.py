@@ -1,0 +1,224 @@
+"""The engine that the DSN names, opened: its lock, its schema, and clients to talk to it.
+
+`chdb:///dir` is the engine in this process. One process owns the directory: a lock file says so, in
+time to tell a person instead of failing deep inside. One handle runs one query at a time, so there
+is one client for writing and a pool of them for reading.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import queue
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from postledger.errors import (
+    BadSettings,
+    ForeignStore,
+    PostledgerError,
+    StartError,
+    StoreFull,
+    StoreLocked,
+    StoreUnavailable,
+)
+from postledger.settings import Settings
+from postledger.store import columns
+
+MARKER = "postledger.json"
+LOCK = "postledger.lock"
+DATABASE = "postledger"
+
+_TIMEOUT, _MEMORY, _NO_SPACE = 159, 241, 243
+_FULL_WORDS = ("No space left on device", "NOT_ENOUGH_SPACE", "Not enough space")
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Number and text of each migration, in order."""
+    found = [file for file in (files(__package__) / "schema").iterdir() if file.name.endswith(".sql")]
+    return sorted((int(file.name.split("_")[0]), file.read_text(encoding="utf-8")) for file in found)
+
+
+NEWEST = max(number for number, _ in migrations())
+
+
+class Engine:
+    """An open store. `close` it, or its lock stays."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises StartError in its kinds, with a sentence that says what to do."""
+        self.settings = settings
+        self._place = urlsplit(settings.store_dsn)
+        self.embedded = self._place.scheme == "chdb"
+        self._lock = self._claim() if self.embedded else None
+        self._clients: list[Client] = []
+        try:
+            self.database = self._name_of_database()
+            self.writer = self._client(columns.WRITE_SETTINGS)
+            self._migrate()
+            self._readers: queue.SimpleQueue[Client] = queue.SimpleQueue()
+            for _ in range(settings.readers):
+                self._readers.put(self._client(self._read_settings()))
+        except Exception as error:
+            self.close()
+            if isinstance(error, PostledgerError):
+                raise
+            raise StartError(f"the store at {self._shown()} cannot be opened: {_first(error)}") from error
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        if self._lock is not None:
+            self._lock.close()
+
+    @contextmanager
+    def reader(self) -> Iterator[Client]:
+        """A client of the pool; waits for a free one. Engine errors become StoreUnavailable."""
+        client = self._readers.get()
+        try:
+            with translated():
+                yield client
+        finally:
+            self._readers.put(client)
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the embedded store lies; None for a server."""
+        return Path(self._place.path) if self.embedded else None
+
+    def free_bytes(self) -> int | None:
+        """Free room where the embedded store lies; None for a server."""
+        return shutil.disk_usage(self.directory).free if self.directory else None
+
+    # -- opening
+
+    def _claim(self) -> IO[str]:
+        directory = Path(self._place.path)
+        if self._place.netloc or not directory.is_absolute():
+            raise BadSettings("store: the embedded store needs an absolute path: chdb:///directory")
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            check_directory(directory)
+            lock = (directory / LOCK).open("w", encoding="ascii")
+        except OSError as error:
+            raise StartError(f"the store at {directory} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise StoreLocked(
+                f"another process uses the store at {directory}; stop it, talk to it over HTTP, or "
+                "choose another --data-dir"
+            ) from error
+        marker = directory / MARKER
+        if not marker.exists():
+            marker.write_text(json.dumps({"postledger": "event store"}) + "\n", encoding="utf-8")
+        return lock
+
+    def _name_of_database(self) -> str:
+        if self.embedded:
+            return DATABASE
+        name = self._place.path.strip("/")
+        if self._place.scheme not in {"clickhouse", "clickhouses"} or not name.isidentifier():
+            raise BadSettings(
+                "store: expected chdb:///directory or clickhouse://user:password@host:port/database"
+            )
+        return name
+
+    def _client(self, settings: Mapping[str, object]) -> Client:
+        dsn = self.settings.store_dsn
+        if not self.embedded:
+            scheme = "https" if self._place.scheme == "clickhouses" else "http"
+            dsn = self._place._replace(scheme=scheme).geturl()
+        client = clickhouse_connect.get_client(dsn=dsn, settings=dict(settings))
+        self._clients.append(client)
+        return client
+
+    def _read_settings(self) -> dict[str, object]:
+        return columns.READ_SETTINGS | {
+            "max_execution_time": self.settings.query_seconds,
+            "max_memory_usage": self.settings.query_memory_bytes,
+        }
+
+    # -- schema
+
+    def _migrate(self) -> None:
+        if self.embedded:
+            self.writer.command(f"CREATE DATABASE IF NOT EXISTS {self.database}")
+        self.writer.command(
+            f"CREATE TABLE IF NOT EXISTS {self.database}.migrations "
+            "(version UInt32, applied_at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version"
+        )
+        found = self.schema_version()
+        if found > NEWEST:
+            raise ForeignStore(
+                f"the store at {self._shown()} has schema {found}, this Postledger knows {NEWEST}; "
+                "use the newer Postledger that wrote it"
+            )
+        for number, text in migrations():
+            if number > found:
+                sql = text.format(database=self.database, columns=columns.definition())
+                self.writer.command(sql)
+                self.writer.command(
+                    f"INSERT INTO {self.database}.migrations (version) VALUES ({number})"
+                )
+
+    def schema_version(self) -> int:
+        """The number of the last migration that the store has seen; 0: none."""
+        found: Any = self.writer.command(f"SELECT max(version) FROM {self.database}.migrations")
+        return int(found)
+
+    def _shown(self) -> str:
+        return self._place.path if self.embedded else f"{self._place.hostname}{self._place.path}"
+
+
+def check_directory(directory: Path) -> None:
+    """Raises ForeignStore for a directory that has something in it, but not a store of ours."""
+    if (directory / MARKER).exists():
+        return
+    if any(entry.name != LOCK for entry in directory.iterdir()):
+        raise ForeignStore(
+            f"{directory} is not empty and not a Postledger store; choose an empty directory"
+        )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Errors of the engine in the domain's words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StoreFull(_FULL) from error
+        raise StoreUnavailable(f"the store cannot be reached: {error.strerror}") from error
+    except ClickHouseError as error:
+        raise _in_our_words(error) from error
+
+
+_FULL = "the disk of the store is full; free some room, nothing was stored of this request"
+
+
+def _in_our_words(error: ClickHouseError) -> StoreUnavailable:
+    text = str(error)
+    code = getattr(error, "code", None)
+    if code == _NO_SPACE or any(words in text for words in _FULL_WORDS) or os.strerror(28) in text:
+        return StoreFull(_FULL)
+    if code == _TIMEOUT:
+        return StoreUnavailable("the query took too long; ask for less, or raise query_seconds")
+    if code == _MEMORY:
+        return StoreUnavailable("the query needs too much memory; raise query_memory_bytes")
+    return StoreUnavailable(f"the store failed: {_first(error)}")
+
+
+def _first(error: BaseException) -> str:
+    return str(error).split("\n")[0][:300]

@@ -1,0 +1,24 @@
+-- Events, once each, by time. Why this shape: ARCHITECTURE.md, "The table".
+--
+-- Sort key: every question names a workspace and a range of time, and pages follow time and id. The
+--   check for repeats looks up the same three columns.
+-- Partitions: months, so that ten days touch one or two and ten years are 120; retention drops them.
+-- seq: the order in which events were stored, dense in each workspace; the feed follows it. Its
+--   minmax index skips what a page of the feed does not need, as long as events come in roughly in
+--   the order of their times.
+-- rest: see store/columns.py.
+CREATE TABLE IF NOT EXISTS {database}.events
+(
+    workspace LowCardinality(String),
+    seq UInt64 CODEC(Delta, ZSTD(1)),
+    {columns},
+    rest String CODEC(ZSTD(1)) SETTINGS (min_compress_block_size = 131072, max_compress_block_size = 131072),
+    INDEX by_seq seq TYPE minmax GRANULARITY 1,
+    INDEX by_recipient rcpt_to TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_message message_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(timestamp)
+ORDER BY (workspace, timestamp, event_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024;
