@@ -3,7 +3,8 @@
     PostledgerError
     ├── BadInput            a request that cannot be meant: names parameters, fields or records
     │   ├── BadCursor       a damaged cursor, or one of another query
-    │   └── Unreadable      a body that is not what it says it is
+    │   ├── Unreadable      a body that is not what it says it is
+    │   └── Unsupported     a content type or encoding that we do not read
     ├── Unauthenticated     no key, or one that is unknown, revoked or expired
     ├── Forbidden           the key lacks a scope
     ├── NotFound            nothing there, in this workspace
@@ -61,6 +62,12 @@ class Unreadable(BadInput):
     """A body that is not what its headers say."""
 
     title = "The body cannot be read"
+
+
+class Unsupported(BadInput):
+    """A content type or encoding that we do not read."""
+
+    title = "The body's type is not supported"
 
 
 class Unauthenticated(PostledgerError):

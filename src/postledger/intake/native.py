@@ -5,7 +5,7 @@ A body is newline-delimited JSON (`application/x-ndjson`), a JSON array of event
 
 import msgspec
 
-from postledger.errors import Unreadable
+from postledger.errors import Unreadable, Unsupported
 from postledger.intake.batch import Batch, check_each, check_lines, one_line
 from postledger.intake.record import NATIVE
 
@@ -16,11 +16,12 @@ _RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read(body: bytes, media_type: str, *, largest: int) -> Batch:
-    """The events of a body. Raises Unreadable when it is not what `media_type` says."""
+    """The events of a body. Raises Unreadable when it is not what `media_type` says,
+    Unsupported when that is neither."""
     if media_type in LINES_TYPES:
         return check_lines(body, NATIVE, largest=largest)
     if media_type not in JSON_TYPES:
-        raise Unreadable(
+        raise Unsupported(
             f"the content type is {media_type}; send application/json or application/x-ndjson"
         )
     return check_document(body, largest=largest)

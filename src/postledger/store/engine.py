@@ -13,6 +13,7 @@ import queue
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
@@ -49,6 +50,15 @@ def migrations() -> list[tuple[int, str]]:
 
 
 NEWEST = max(number for number, _ in migrations())
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large the table is, on disk."""
+
+    events: int
+    parts: int
+    bytes: int
 
 
 class Engine:
@@ -95,6 +105,15 @@ class Engine:
     def directory(self) -> Path | None:
         """Where the embedded store lies; None for a server."""
         return Path(self._place.path) if self.embedded else None
+
+    def size(self) -> Size:
+        with self.reader() as client:
+            found = client.query(
+                "SELECT sum(rows), count(), sum(bytes_on_disk) FROM system.parts "
+                "WHERE active AND database = {database:String} AND table = 'events'",
+                {"database": self.database},
+            )
+        return Size(*map(int, found.first_row))
 
     def free_bytes(self) -> int | None:
         """Free room where the embedded store lies; None for a server."""

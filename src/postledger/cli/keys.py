@@ -1,0 +1,184 @@
+"""`postledger keys` and `postledger workspaces`: the state store itself, also beside a server."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+from sqlalchemy.exc import SQLAlchemyError
+
+from postledger.cli.command import Command, add, examples
+from postledger.cli.options import HERE, Place, check_time, read_time
+from postledger.cli.output import Column, for_people, lines, note, table
+from postledger.errors import StartError
+from postledger.state.keys import SCOPES, Key, Keyring, Workspace, open_keyring
+
+KEY_COLUMNS = tuple(
+    map(Column, ("id", "workspace", "name", "scopes", "created", "expires", "state"))
+)
+
+
+def _check_scopes(_: object, scopes: Sequence[str] | None) -> None:
+    for scope in scopes or ():
+        if scope not in SCOPES:
+            raise ValueError(f"{scope} is none of {', '.join(SCOPES)}")
+
+
+def create_key(
+    *,
+    workspace: Annotated[
+        str, Parameter(metavar="NAME", help="Workspace that it opens; made if it is not there.")
+    ],
+    scope: Annotated[
+        tuple[str, ...],
+        Parameter(
+            validator=_check_scopes,
+            metavar="SCOPE",
+            help="What it allows; repeatable. "
+            + "; ".join(f"{name}: {meaning}" for name, meaning in SCOPES.items()),
+        ),
+    ],
+    name: Annotated[str, Parameter(metavar="TEXT", help="What it is for, for people.")] = "",
+    expires: Annotated[
+        str | None,
+        Parameter(
+            validator=check_time, metavar="TIME", help="RFC 3339, a date, or a span such as 30d."
+        ),
+    ] = None,
+    place: Place = HERE,
+) -> None:
+    """Make a key, and write it to stdout. It is shown this once, and cannot be found again."""
+    now = datetime.now(UTC)
+    with _opened(place, must_exist=False) as keyring:
+        if workspace not in {known.name for known in keyring.workspaces()}:
+            keyring.create_workspace(workspace)
+            note(f"made the workspace {workspace}")
+        text, key = keyring.create_key(
+            workspace, scope, name=name, expires_at=read_time(expires, now) if expires else None
+        )
+    until = f"until {_time(key.expires_at)}" if key.expires_at else "until it is revoked"
+    note(f"key {key.id} for workspace {workspace}: {', '.join(key.scopes)}; {until}")
+    lines([text.encode()])
+
+
+def list_keys(
+    *,
+    workspace: Annotated[
+        str | None, Parameter(metavar="NAME", help="Only the keys of this workspace.")
+    ] = None,
+    place: Place = HERE,
+) -> None:
+    """List the keys, revoked and expired ones too, the oldest first. Their text is not kept."""
+    now = datetime.now(UTC)
+    with _opened(place) as keyring:
+        keys = keyring.keys(workspace)
+    if for_people():
+        table(KEY_COLUMNS, [_row(key, now) for key in keys])
+    else:
+        _write([_described(key, now) for key in keys])
+
+
+def revoke_key(
+    key_id: Annotated[str, Parameter(metavar="ID", help="Its id, as `keys list` shows it.")],
+    /,
+    *,
+    place: Place = HERE,
+) -> None:
+    """Make a key useless, for good. A running server refuses it within a second."""
+    with _opened(place) as keyring:
+        key = keyring.revoke(key_id)
+    note(f"key {key.id} for workspace {key.workspace} is revoked")
+
+
+def create_workspace(
+    name: Annotated[
+        str, Parameter(metavar="NAME", help="Lower-case letters, digits, `-` and `_`.")
+    ],
+    /,
+    *,
+    place: Place = HERE,
+) -> None:
+    """Make a workspace: events and keys of their own, that no other one sees."""
+    with _opened(place, must_exist=False) as keyring:
+        made = keyring.create_workspace(name)
+    note(f"made the workspace {made.name}")
+
+
+def list_workspaces(*, place: Place = HERE) -> None:
+    """List the workspaces."""
+    with _opened(place) as keyring:
+        workspaces = keyring.workspaces()
+    if for_people():
+        columns = Column("workspace"), Column("created")
+        table(columns, [(each.name, _time(each.created_at)) for each in workspaces])
+    else:
+        _write(workspaces)
+
+
+@contextmanager
+def _opened(place: Place, *, must_exist: bool = True) -> Iterator[Keyring]:
+    """Open the keyring of these settings; `must_exist` keeps a slip from making a new one."""
+    settings = place.settings()
+    if must_exist and not settings.state and not (settings.directory / "state.sqlite3").exists():
+        raise StartError(
+            f"there are no workspaces and keys in {settings.directory}; "
+            "name the server's directory with --data-dir"
+        )
+    try:
+        yield open_keyring(settings)
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or error
+        raise StartError(f"the state store does not work: {reason}") from error
+
+
+def _described(key: Key, now: datetime) -> dict[str, Any]:
+    return {**msgspec.to_builtins(key), "state": _state(key, now)}
+
+
+def _row(key: Key, now: datetime) -> tuple[str, ...]:
+    scopes = ", ".join(key.scopes)
+    times = _time(key.created_at), _time(key.expires_at)
+    return key.id, key.workspace, key.name, scopes, *times, _state(key, now)
+
+
+def _state(key: Key, now: datetime) -> str:
+    if key.live(now):
+        return "live"
+    return "revoked" if key.revoked_at else "expired"
+
+
+def _time(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%SZ}" if time else ""
+
+
+def _write(values: Sequence[Workspace] | Sequence[dict[str, Any]]) -> None:
+    lines(map(msgspec.json.encode, values))
+
+
+keys = App("keys", help_epilogue=examples("postledger keys list"))
+add(
+    keys,
+    (
+        Command(
+            "create",
+            create_key,
+            (
+                "postledger keys create --workspace shop --scope events:read",
+                "KEY=$(postledger keys create --workspace shop --scope admin --expires 30d)",
+            ),
+        ),
+        Command("list", list_keys, ("postledger keys list --workspace shop",)),
+        Command("revoke", revoke_key, ("postledger keys revoke 5f7a3c1d9e02",)),
+    ),
+)
+
+workspaces = App("workspaces", help_epilogue=examples("postledger workspaces list"))
+add(
+    workspaces,
+    (
+        Command("create", create_workspace, ("postledger workspaces create shop",)),
+        Command("list", list_workspaces, ("postledger workspaces list",)),
+    ),
+)

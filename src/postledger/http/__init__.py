@@ -1,0 +1,1 @@
+"""The application: our own API, authentication, figures of the process, the server."""

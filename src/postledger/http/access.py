@@ -1,0 +1,52 @@
+"""Around the application: one log line and the figures of each request, and headers that all have."""
+
+import time
+from urllib.parse import urlsplit
+
+import structlog
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from postledger.http.figures import Figures
+
+_LOG = structlog.get_logger()
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class Access:
+    def __init__(self, app: ASGIApp, figures: Figures) -> None:
+        self._app = app
+        self._figures = figures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                present = {name.lower() for name, _ in message["headers"]}
+                extra = [header for header in _HEADERS if header[0] not in present]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: HTTPScope, status: int, seconds: float) -> None:
+        method, path = str(scope["method"]), urlsplit(scope["path"]).path
+        route = str(scope.get("path_template") or "other")
+        self._figures.requests.labels(method, route, str(status)).inc()
+        self._figures.request_seconds.labels(method, route).observe(seconds)
+        log = _LOG.debug if path in _QUIET else _LOG.info
+        log("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))

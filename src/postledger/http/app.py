@@ -1,0 +1,62 @@
+"""The application, put together on one screen."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp
+
+from postledger.errors import PostledgerError
+from postledger.http import problems
+from postledger.http.access import Access
+from postledger.http.auth import Guard
+from postledger.http.description import description_routes
+from postledger.http.figures import Figures
+from postledger.http.ingest import ingest_routes
+from postledger.http.lane import Lane
+from postledger.http.ledger import Intake, intake_routes, reading_routes
+from postledger.http.process import process_routes
+from postledger.http.reads import Reads
+from postledger.settings import Settings
+from postledger.state.keys import Keyring
+from postledger.store.engine import Engine
+from postledger.store.reader import Reader
+from postledger.store.writer import Writer
+
+
+def application(settings: Settings, engine: Engine, writer: Writer, keyring: Keyring) -> ASGIApp:
+    """The whole of it. It takes over the writer: closed with the application's lifespan."""
+    figures = Figures()
+    figures.watch_store(engine.size)
+    lane = Lane(writer, settings, figures)
+    reads = Reads(lane, settings)
+    intake = Intake(lane, figures, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        lane.start()
+        yield
+        await lane.close()
+        reads.close()
+
+    app = Litestar(
+        route_handlers=[
+            *intake_routes(intake),
+            *ingest_routes(intake),
+            *reading_routes(Reader(engine), reads),
+            *process_routes(engine, reads, figures),
+            *description_routes(),
+        ],
+        guards=[Guard(keyring)],
+        exception_handlers={
+            PostledgerError: problems.answer,
+            HTTPException: problems.answer_http,
+            Exception: problems.answer_unexpected,
+        },
+        lifespan=[lifespan],
+        openapi_config=None,
+        request_max_body_size=None,  # http.body counts, after decompression too
+        logging_config=None,
+    )
+    return Access(app, figures)

@@ -1,0 +1,69 @@
+"""Who asks: the key of a request, checked before its handler runs.
+
+A handler names the scope that it needs in `opt`, and how its API carries the key, if that is not
+our way; one that names no scope needs no key.
+"""
+
+from base64 import b64decode
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from postledger.errors import Forbidden, Unauthenticated
+from postledger.state.keys import Key, Keyring
+
+SCOPE = "scope"
+CARRIER = "carrier"
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+def bearer(connection: Connection) -> str:
+    """The key in `Authorization: Bearer KEY`. Raises Unauthenticated when there is none."""
+    scheme, _, key = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthenticated("send a key: Authorization: Bearer KEY")
+    return key.strip()
+
+
+def sparkpost_key(connection: Connection) -> str:
+    """The key as SparkPost and Bird carry it: bare, `Basic base64(KEY:)`, `AccessKey KEY`, and
+    `Bearer KEY`. Contract `bird-sparkpost.md`, section 1. Raises Unauthenticated."""
+    value = connection.headers.get("authorization", "").strip()
+    scheme, _, rest = value.partition(" ")
+    key = rest.strip()
+    if scheme.lower() == "basic":
+        try:
+            key = b64decode(key, validate=True).decode().partition(":")[0]
+        except ValueError as error:
+            raise Unauthenticated("the Basic credentials are not base64") from error
+    elif scheme.lower() not in {"accesskey", "bearer"}:
+        key = value
+    if not key:
+        raise Unauthenticated("send a key: Authorization: KEY")
+    return key
+
+
+class Guard:
+    """Lets a request pass when its key has the scope that its handler needs."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
+        scope = handler.opt.get(SCOPE)
+        if scope is None:
+            return
+        carrier = handler.opt.get(CARRIER, bearer)
+        key = self._keyring.authenticate(carrier(connection))
+        if not key.allows(scope):
+            raise Forbidden(f"the key lacks the scope {scope}; it has {', '.join(key.scopes)}")
+        connection.state.key = key
+
+
+def workspace_of(request: Request[Any, Any, Any]) -> str:
+    """The workspace of the key that `Guard` has checked: the only source of it."""
+    key: Key = request.state.key
+    return key.workspace

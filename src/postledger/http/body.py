@@ -1,0 +1,97 @@
+"""Request bodies: received, counted and decompressed with a limit, so that no body fills the memory."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from litestar import Request
+
+from postledger.errors import TooLarge, Unreadable, Unsupported
+from postledger.http.lane import Lane
+
+try:
+    from compression import zstd
+except ImportError:
+    from backports import zstd
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class _Decompressor(Protocol):
+    eof: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+async def receive(request: Request[Any, Any, Any], lane: Lane, largest: int) -> tuple[bytes, int]:
+    """The body as it came, and how many bytes the lane now counts; the caller releases them.
+
+    Raises TooLarge, or Busy when too much is under way.
+    """
+    counted = 0
+    chunks = []
+    try:
+        async for chunk in request.stream():
+            lane.reserve(len(chunk))
+            counted += len(chunk)
+            if counted > largest:
+                raise TooLarge(_too_large(largest))
+            chunks.append(chunk)
+    except BaseException:
+        lane.release(counted)
+        raise
+    return b"".join(chunks), counted
+
+
+def decompress(data: bytes, encoding: str, largest: int) -> bytes:
+    """`data` without its Content-Encoding. Raises TooLarge beyond `largest`, or Unreadable."""
+    if encoding in {"", "identity"}:
+        return data
+    if encoding not in {"gzip", "x-gzip", "zstd"}:
+        raise Unsupported(f"the content encoding is {encoding}; send gzip, zstd or none")
+    parts: list[bytes] = []
+    room = largest + 1
+    with _damage(encoding):
+        while data and room:
+            decoder = zstd.ZstdDecompressor() if encoding == "zstd" else _Gunzip()
+            part = decoder.decompress(data, room)
+            parts.append(part)
+            room -= len(part)
+            if not decoder.eof and room:
+                raise Unreadable(f"the body is cut short: its {encoding} stream has no end")
+            data = decoder.unused_data
+    if not room:
+        raise TooLarge(_too_large(largest))
+    return b"".join(parts)
+
+
+class _Gunzip:
+    """One member of a gzip stream."""
+
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(_GZIP)
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decoder.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._decoder.decompress(data, max_length)
+
+
+@contextmanager
+def _damage(encoding: str) -> Iterator[None]:
+    try:
+        yield
+    except (zlib.error, zstd.ZstdError) as error:
+        raise Unreadable(f"the body is not {encoding}: {error}") from error
+
+
+def _too_large(largest: int) -> str:
+    return f"the body has more than {largest} bytes (max_body_bytes); send it in parts"

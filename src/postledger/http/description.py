@@ -1,0 +1,294 @@
+"""The description of the API: OpenAPI 3.1 at `/openapi.json`, and a page for people at `/docs`.
+
+Made from the tables that the code itself works with: the field registry, the parameters, the
+failures. A test holds it to the application's routes.
+"""
+
+from functools import cache
+from html import escape
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from postledger import __version__
+from postledger.events import EVENT_TYPES, FIELDS, STATES, Field, Kind
+from postledger.http.parameters import EVENTS, FEED, Parameter
+
+Schema = dict[str, Any]
+
+_KINDS: dict[Kind, Schema] = {
+    Kind.TEXT: {"type": "string"},
+    Kind.CODE: {"type": ["string", "integer"]},
+    Kind.INTEGER: {"type": ["integer", "string"], "format": "int64"},
+    Kind.BOOLEAN: {"enum": [True, False, 0, 1, "0", "1"]},
+    Kind.TIME: {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]},
+    Kind.TEXTS: {"type": "array", "items": {"type": "string"}},
+    Kind.OBJECT: {"type": "object", "additionalProperties": True},
+}
+_KINDS_OUT = _KINDS | {
+    Kind.CODE: {"type": "string"},
+    Kind.INTEGER: {"type": "integer", "format": "int64"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.TIME: {"type": "string", "format": "date-time"},
+}
+_ATOMIC = Parameter(
+    "atomic",
+    "`true`: one bad record refuses the whole body",
+    schema=(("type", "boolean"), ("default", False)),
+)
+
+
+def description_routes() -> list[HTTPRouteHandler]:
+    """Routes that need no key."""
+
+    @get("/openapi.json")
+    async def describe() -> Response[bytes]:
+        """The OpenAPI description."""
+        return Response(msgspec.json.encode(document()), media_type=MediaType.JSON)
+
+    @get("/docs")
+    async def show() -> Response[bytes]:
+        """The description as a page."""
+        return Response(
+            page().encode(),
+            media_type="text/html; charset=utf-8",
+            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+        )
+
+    return [describe, show]
+
+
+@cache
+def document() -> Schema:
+    """The OpenAPI document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Postledger",
+            "version": __version__,
+            "summary": "The event ledger for e-mail",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "sparkpost": {"type": "apiKey", "in": "header", "name": "Authorization"},
+            },
+        },
+        "security": [{"key": []}],
+    }
+
+
+def _paths() -> Schema:
+    events_in = {
+        "application/json": {"schema": {"anyOf": [_ref("Event"), _list(_ref("Event"))]}},
+        "application/x-ndjson": {"schema": {"type": "string"}},
+    }
+    sparkpost_in = {
+        "application/json": {"schema": _list(_ref("SparkPostEvent"))},
+        "application/x-ndjson": {"schema": {"type": "string"}},
+    }
+    return {
+        "/ledger/v1/events": {
+            "post": _storing("Store events", events_in, "StoreResult", [_ATOMIC]),
+            "get": _reading("A page of events", "EventPage", EVENTS, faulty=True),
+        },
+        "/ledger/v1/events/{event_id}": {
+            "get": _reading("One event", "StoredEvent", (), path="event_id")
+        },
+        "/ledger/v1/messages/{message_id}": {
+            "get": _reading("What became of a message", "Timeline", (), path="message_id")
+        },
+        "/ledger/v1/feed": {
+            "get": _reading("Events in the order of storing", "FeedPage", FEED, faulty=True)
+        },
+        "/ledger/v1/intake/sparkpost": {
+            "post": _storing(
+                "Store a webhook batch of SparkPost", sparkpost_in, "StoreResult", [_ATOMIC]
+            )
+        },
+        "/api/v1/ingest/events": {
+            "post": _storing("SparkPost: ingest events", sparkpost_in, "IngestResult", [])
+            | {"security": [{"sparkpost": []}, {"key": []}]}
+        },
+        "/healthz": _open("The process lives", "application/json"),
+        "/readyz": _open("Events can be stored and read", "application/json", not_ready=True),
+        "/metrics": _open("Figures of the process (Prometheus)", "text/plain"),
+        "/openapi.json": _open("This description", "application/json"),
+        "/docs": _open("This description, for people", "text/html"),
+    }
+
+
+def _storing(summary: str, content: Schema, result: str, parameters: list[Parameter]) -> Schema:
+    return {
+        "summary": summary,
+        "description": "Content-Encoding may be gzip or zstd. Needs the scope events:write.",
+        "parameters": [_parameter(parameter) for parameter in parameters],
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": _response(result), **_failures(400, 401, 403, 413, 415, 422, 503)},
+    }
+
+
+def _reading(
+    summary: str,
+    result: str,
+    parameters: tuple[Parameter, ...],
+    *,
+    path: str | None = None,
+    faulty: bool = False,
+) -> Schema:
+    in_path = {"name": path, "in": "path", "required": True, "schema": {"type": "string"}}
+    failures = (400, 401, 403, 503) if faulty else (400, 401, 403, 404, 503)
+    return {
+        "summary": summary,
+        "description": "Needs the scope events:read.",
+        "parameters": ([in_path] if path else []) + [_parameter(p) for p in parameters],
+        "responses": {"200": _response(result), **_failures(*failures)},
+    }
+
+
+def _open(summary: str, media_type: str, *, not_ready: bool = False) -> Schema:
+    answer = {"description": summary, "content": {media_type: {}}}
+    failures = _failures(503) if not_ready else {}
+    return {"get": {"summary": summary, "security": [], "responses": {"200": answer, **failures}}}
+
+
+def _parameter(parameter: Parameter) -> Schema:
+    schema: Schema = dict(parameter.schema)
+    if parameter.name == "type":
+        schema["enum"] = list(EVENT_TYPES)
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "description": parameter.meaning,
+        "schema": _list(schema) if parameter.repeatable else schema,
+    }
+
+
+_FAILURES = {
+    400: "A parameter, a header or the body cannot be meant",
+    401: "No key, or none that is valid",
+    403: "The key lacks the scope",
+    404: "Not found in this workspace",
+    413: "The body is larger than max_body_bytes",
+    415: "A content type or encoding other than the ones named",
+    422: "No record is good, or with `atomic` one is not; nothing was stored",
+    503: "Try again after `Retry-After` seconds",
+}
+
+
+def _failures(*statuses: int) -> Schema:
+    content = {"application/problem+json": {"schema": _ref("Problem")}}
+    return {str(s): {"description": _FAILURES[s], "content": content} for s in statuses}
+
+
+def _response(schema: str) -> Schema:
+    content = {"application/json": {"schema": _ref(schema)}}
+    return {"description": "Done", "content": content}
+
+
+def _schemas() -> Schema:
+    text, number = {"type": "string"}, {"type": "integer"}
+    problem = {
+        "message": text,
+        "parameter": text,
+        "index": number,
+        "field": text,
+    }
+    errors = _list(_object(problem, "message"))
+    result = {"accepted": number, "duplicates": number, "rejected": number, "errors": errors}
+    stored = _ref("StoredEvent")
+    recipient = {
+        "rcpt_to": text,
+        "state": {"type": "string", "enum": list(STATES)},
+        "events": _list(stored),
+    }
+    following: Schema = {"type": ["string", "null"]}
+    return {
+        "Event": _event(_KINDS, "type", "timestamp"),
+        "StoredEvent": _event(_KINDS_OUT, "event_id", "type", "timestamp", "received_at"),
+        "SparkPostEvent": _object({"msys": {"type": "object"}}, "msys"),
+        "StoreResult": _object(result, *result),
+        "IngestResult": _object({"results": _object({"id": text}, "id")}, "results"),
+        "EventPage": _object(
+            {"events": _list(stored), "next": following, "total": number}, "events", "next"
+        ),
+        "FeedPage": _object({"events": _list(stored), "next": text}, "events", "next"),
+        "Timeline": _object(
+            {"message_id": text, "recipients": _list(_object(recipient, *recipient))},
+            "message_id",
+            "recipients",
+        ),
+        "Problem": _object(
+            {"type": text, "title": text, "status": number, "detail": text, "errors": errors},
+            "title",
+            "status",
+        ),
+    }
+
+
+def _event(kinds: dict[Kind, Schema], *required: str) -> Schema:
+    return _object({field.name: _field(field, kinds) for field in FIELDS}, *required)
+
+
+def _field(field: Field, kinds: dict[Kind, Schema]) -> Schema:
+    described = {"description": field.meaning, "examples": [field.sample]}
+    if field.name == "type":
+        return {"type": "string", "enum": list(EVENT_TYPES), **described}
+    return kinds[field.kind] | described
+
+
+def _object(properties: Schema, *required: str) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+# -- for people
+
+
+@cache
+def page() -> str:
+    """The description as one HTML page that loads nothing from elsewhere."""
+    operations = "".join(
+        _operation(method, path, operation)
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    )
+    fields = "".join(_row(f.name, f"{f.kind.value}. {f.meaning}") for f in FIELDS)
+    types = "".join(_row(name, meaning) for name, meaning in EVENT_TYPES.items())
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Postledger API</title>"
+        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"
+        "padding:0 1rem}td{vertical-align:top;padding:.1rem .8rem .1rem 0}code{background:#f3f3f3;"
+        "padding:0 .2rem}h2{margin-top:2rem}</style>"
+        f"<h1>Postledger {escape(__version__)}</h1><p>OpenAPI: <a href=/openapi.json>"
+        f"/openapi.json</a></p>{operations}<h2>Event fields</h2><table>{fields}</table>"
+        f"<h2>Event types</h2><table>{types}</table></html>"
+    )
+
+
+def _operation(method: str, path: str, operation: Schema) -> str:
+    rows = "".join(
+        _row(parameter["name"], parameter.get("description", "in the path"))
+        for parameter in operation.get("parameters", [])
+    )
+    answers = "".join(_row(s, a["description"]) for s, a in operation["responses"].items())
+    return (
+        f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation['summary'])}. "
+        f"{escape(operation.get('description', ''))}</p><table>{rows}{answers}</table>"
+    )
+
+
+def _row(name: str, text: str) -> str:
+    return f"<tr><td><code>{escape(name)}</code><td>{escape(text)}"

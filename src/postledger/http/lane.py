@@ -1,0 +1,171 @@
+"""The one crossing from the asynchronous shell to the writer, which does one thing at a time.
+
+Small arrivals that wait at the same moment are stored together. A limit on bytes under way turns
+away what is too much, instead of a queue without end.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from postledger.errors import Busy, PostledgerError
+from postledger.http.figures import Figures
+from postledger.settings import MIB, Settings
+from postledger.store.writer import Arrival, Outcome, Writer
+
+_LOG = structlog.get_logger()
+_MOST_TOGETHER = 4 * MIB
+_GATHER_SECONDS = 0.002
+_MOST_WAITING = 20_000
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    arrival: Arrival
+    done: asyncio.Future[Outcome] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Lane:
+    """Owns the writer once `run` has started; `close` it in the same loop."""
+
+    def __init__(self, writer: Writer, settings: Settings, figures: Figures) -> None:
+        self._writer = writer
+        self._settings = settings
+        self._figures = figures
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._queue: deque[_Waiting] = deque()
+        self._something = asyncio.Event()
+        self._closing = False
+        self._bytes = 0
+        self._flush_queued: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """Store what has been handed in, and close the writer."""
+        self._closing = True
+        self._something.set()
+        if self._task is not None:
+            await self._task
+        await self._in_thread(self._writer.close)
+        self._thread.shutdown()
+
+    def reserve(self, size: int) -> None:
+        """Count `size` bytes as under way. Raises Busy when that is too much."""
+        if self._bytes + size > self._settings.max_pending_bytes:
+            raise Busy("too much is being stored at the moment; send this again in a moment")
+        self._bytes += size
+
+    def release(self, size: int) -> None:
+        self._bytes -= size
+
+    async def store(self, arrival: Arrival) -> Outcome:
+        """What became of `arrival`, when it is on disk."""
+        waiting = _Waiting(arrival)
+        self._queue.append(waiting)
+        self._something.set()
+        return await waiting.done
+
+    async def settled(self) -> None:
+        """Wait until all that has been acknowledged can be read.
+
+        When the store cannot write just now, what is in the table is read without the rest.
+        """
+        if not self._writer.waiting:
+            return
+        if self._flush_queued is None:
+            self._flush_queued = asyncio.ensure_future(self._flush())
+        with suppress(PostledgerError):
+            await asyncio.shield(self._flush_queued)
+
+    # -- the loop
+
+    async def _run(self) -> None:
+        while not (self._closing and not self._queue):
+            await self._wait()
+            if self._queue:
+                await self._store_some()
+            if self._flush_is_due():
+                with suppress(PostledgerError):  # logged; it will be tried again
+                    await self._flush()
+
+    async def _wait(self) -> None:
+        """For something to do, at most until the next flush."""
+        if self._queue:
+            return
+        self._something.clear()
+        timeout = self._settings.flush_ms / 1000 if self._writer.waiting else None
+        if not self._closing:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._something.wait(), timeout)
+
+    def _flush_is_due(self) -> bool:
+        since = self._writer.waiting_since
+        if since is None:
+            return False
+        aged = time.monotonic() - since > self._settings.flush_ms / 1000
+        return aged or self._writer.waiting > _MOST_WAITING
+
+    async def _store_some(self) -> None:
+        if not self._is_small(self._queue[0]):
+            await self._store_one(self._queue.popleft())
+            return
+        await asyncio.sleep(_GATHER_SECONDS)
+        together: list[_Waiting] = []
+        size = 0
+        while self._queue and self._is_small(self._queue[0]) and size < _MOST_TOGETHER:
+            together.append(self._queue.popleft())
+            size += len(together[-1].arrival.lines)
+        await self._store_together(together)
+
+    def _is_small(self, waiting: _Waiting) -> bool:
+        return len(waiting.arrival.lines) <= self._settings.small_body_bytes
+
+    async def _store_one(self, waiting: _Waiting) -> None:
+        await self._answer([waiting], lambda: [self._writer.store(waiting.arrival)])
+
+    async def _store_together(self, together: Sequence[_Waiting]) -> None:
+        arrivals = [waiting.arrival for waiting in together]
+        await self._answer(together, lambda: self._writer.store_small(arrivals))
+
+    async def _answer(
+        self, together: Sequence[_Waiting], store: Callable[[], list[Outcome]]
+    ) -> None:
+        with self._figures.inserting(sum(waiting.arrival.count for waiting in together)):
+            try:
+                outcomes = await self._in_thread(store)
+            except Exception as error:  # noqa: BLE001 -- belongs to those who wait
+                for waiting in together:
+                    if not waiting.done.done():
+                        waiting.done.set_exception(error)
+                return
+        for waiting, outcome in zip(together, outcomes, strict=True):
+            self._figures.stored(outcome)
+            if not waiting.done.done():
+                waiting.done.set_result(outcome)
+
+    async def _flush(self) -> None:
+        def flush() -> None:
+            self._flush_queued = None  # who comes from here on needs another one
+            self._writer.flush()
+
+        try:
+            await self._in_thread(flush)
+        except PostledgerError as error:
+            _LOG.error("flush_failed", reason=str(error), waiting=self._writer.waiting)
+            raise
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

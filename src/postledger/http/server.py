@@ -1,0 +1,151 @@
+"""The process: opens what is needed, says how to use it, serves, and stops cleanly."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import structlog
+import uvicorn
+
+from postledger import demo
+from postledger.errors import StartError
+from postledger.http.app import application
+from postledger.intake import native, sparkpost
+from postledger.settings import Settings
+from postledger.state.keys import DEFAULT_WORKSPACE, SCOPES, Keyring, open_keyring
+from postledger.store.engine import Engine
+from postledger.store.writer import Arrival, Writer
+
+_LOG = structlog.get_logger()
+_STOP_SECONDS = 30
+_BACKLOG = 2048
+
+VOCABULARIES = {"sparkpost": sparkpost.TYPES}
+
+
+def serve(settings: Settings, demo: int = 0) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. On an empty store first load `demo` events.
+
+    Raises StartError when the process cannot start.
+    """
+    configure_logs(settings)
+    engine = Engine(settings)
+    try:
+        keyring = open_keyring(settings)
+        writer = Writer(engine, VOCABULARIES)
+        key = _first_key(keyring, settings)
+        if demo and not engine.size().events:
+            load_demo(writer, demo)
+        asyncio.run(_run(settings, engine, writer, keyring, key))
+    finally:
+        engine.close()
+    return 0
+
+
+def load_demo(writer: Writer, count: int) -> None:
+    """Store `count` made-up events of the last days in the default workspace."""
+    for lines in demo.batches(count, end=datetime.now(UTC), days=7):
+        batch = native.read(lines, "application/x-ndjson", largest=len(lines))
+        writer.store(Arrival(DEFAULT_WORKSPACE, batch.lines, batch.count))
+    _LOG.info("demo_loaded", events=count)
+
+
+async def _run(
+    settings: Settings, engine: Engine, writer: Writer, keyring: Keyring, key: str | None
+) -> None:
+    config = uvicorn.Config(
+        application(settings, engine, writer, keyring),
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    announce = loop.create_task(_announce(server, settings, key))
+    await server.serve()
+    announce.cancel()
+    if not server.started:
+        raise StartError(f"{settings.host}:{settings.port} cannot be listened on; is it in use?")
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that ends with status 0 on a signal, instead of raising the signal again."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+async def _announce(server: uvicorn.Server, settings: Settings, key: str | None) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    address = f"http://{settings.host}:{port}"
+    _LOG.info("listening", address=address)
+    if key is not None:
+        sys.stdout.write(_WELCOME.format(address=address, key=key, workspace=DEFAULT_WORKSPACE))
+        sys.stdout.flush()
+
+
+_WELCOME = """
+Postledger listens on {address}
+Key of workspace {workspace} (shown once; keep it):
+
+    export POSTLEDGER_API_KEY={key}
+
+Try it:
+
+    curl -H "Authorization: Bearer {key}" "{address}/ledger/v1/events?limit=3"
+
+"""
+
+
+def _first_key(keyring: Keyring, settings: Settings) -> str | None:
+    """A key for a store that has none."""
+    keyring.ensure_workspace(DEFAULT_WORKSPACE)
+    if settings.api_key or keyring.keys():
+        return None
+    text, _ = keyring.create_key(DEFAULT_WORKSPACE, SCOPES, name="first key")
+    return text
+
+
+def configure_logs(settings: Settings) -> None:
+    """One line an event: for people on a terminal, else JSON; to standard error."""
+    pretty = settings.log_format == "console" or (
+        settings.log_format == "auto" and sys.stderr.isatty()
+    )
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    render = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if pretty
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if pretty else [structlog.processors.format_exc_info]),
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(level, logging.WARNING), format="%(name)s: %(message)s")
