@@ -1,6 +1,5 @@
 """`postledger serve`: the server, in this process."""
 
-from importlib import import_module
 from typing import Annotated
 
 from cyclopts import Parameter, validators
@@ -55,5 +54,6 @@ def serve(
     Options win over `POSTLEDGER_*` in the environment, and these over the settings file.
     """
     settings = place.settings(host=host, port=port, store=store, state=state)
-    status: int = import_module("postledger.http.server").serve(settings, demo=demo)
-    return status
+    from postledger.http import server  # noqa: PLC0415 -- slow, and for this command only
+
+    return server.serve(settings, demo=demo)

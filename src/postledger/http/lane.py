@@ -18,7 +18,7 @@ import structlog
 from postledger.errors import Busy, PostledgerError
 from postledger.http.figures import Figures
 from postledger.settings import MIB, Settings
-from postledger.store.writer import Arrival, Outcome, Writer
+from postledger.store.writer import PREPARED_AT_ONCE, Arrival, Outcome, Prepared, Writer
 
 _LOG = structlog.get_logger()
 _MOST_TOGETHER = 4 * MIB
@@ -30,6 +30,7 @@ T = TypeVar("T")
 @dataclass(slots=True)
 class _Waiting:
     arrival: Arrival
+    prepared: Prepared | None = None
     done: asyncio.Future[Outcome] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -43,6 +44,7 @@ class Lane:
         self._settings = settings
         self._figures = figures
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._preparing = ThreadPoolExecutor(PREPARED_AT_ONCE, thread_name_prefix="prepare")
         self._queue: deque[_Waiting] = deque()
         self._something = asyncio.Event()
         self._closing = False
@@ -60,6 +62,7 @@ class Lane:
         if self._task is not None:
             await self._task
         await self._in_thread(self._writer.close)
+        self._preparing.shutdown()
         self._thread.shutdown()
 
     def reserve(self, size: int) -> None:
@@ -74,6 +77,10 @@ class Lane:
     async def store(self, arrival: Arrival) -> Outcome:
         """What became of `arrival`, when it is on disk."""
         waiting = _Waiting(arrival)
+        if not self._is_small(arrival):
+            loop = asyncio.get_running_loop()
+            prepare = self._writer.prepare
+            waiting.prepared = await loop.run_in_executor(self._preparing, prepare, arrival)
         self._queue.append(waiting)
         self._something.set()
         return await waiting.done
@@ -119,26 +126,25 @@ class Lane:
         return aged or self._writer.waiting > _MOST_WAITING
 
     async def _store_some(self) -> None:
-        if not self._is_small(self._queue[0]):
-            await self._store_one(self._queue.popleft())
+        if self._queue[0].prepared is not None:
+            await self._store_large(self._queue.popleft())
             return
         await asyncio.sleep(_GATHER_SECONDS)
         together: list[_Waiting] = []
         size = 0
-        while self._queue and self._is_small(self._queue[0]) and size < _MOST_TOGETHER:
+        while self._queue and self._queue[0].prepared is None and size < _MOST_TOGETHER:
             together.append(self._queue.popleft())
             size += len(together[-1].arrival.lines)
-        await self._store_together(together)
-
-    def _is_small(self, waiting: _Waiting) -> bool:
-        return len(waiting.arrival.lines) <= self._settings.small_body_bytes
-
-    async def _store_one(self, waiting: _Waiting) -> None:
-        await self._answer([waiting], lambda: [self._writer.store(waiting.arrival)])
-
-    async def _store_together(self, together: Sequence[_Waiting]) -> None:
         arrivals = [waiting.arrival for waiting in together]
         await self._answer(together, lambda: self._writer.store_small(arrivals))
+
+    async def _store_large(self, waiting: _Waiting) -> None:
+        prepared = waiting.prepared
+        assert prepared is not None  # noqa: S101 -- said to the type checker
+        await self._answer([waiting], lambda: [self._writer.store(prepared)])
+
+    def _is_small(self, arrival: Arrival) -> bool:
+        return len(arrival.lines) <= self._settings.small_body_bytes
 
     async def _answer(
         self, together: Sequence[_Waiting], store: Callable[[], list[Outcome]]

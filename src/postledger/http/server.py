@@ -50,7 +50,7 @@ def load_demo(writer: Writer, count: int) -> None:
     """Store `count` made-up events of the last days in the default workspace."""
     for lines in demo.batches(count, end=datetime.now(UTC), days=7):
         batch = native.read(lines, "application/x-ndjson", largest=len(lines))
-        writer.store(Arrival(DEFAULT_WORKSPACE, batch.lines, batch.count))
+        writer.store(writer.prepare(Arrival(DEFAULT_WORKSPACE, batch.lines, batch.count)))
     _LOG.info("demo_loaded", events=count)
 
 

@@ -67,10 +67,7 @@ _IN_REST: tuple[Field, ...] = tuple(
 _TIMES_IN_REST = ("injection_time", "scheduled_time")
 _AS_JSON = ("rcpt_tags", "rcpt_meta", "geo_ip")
 
-INSERTED: tuple[str, ...] = (
-    "workspace",
-    "seq",
-    "received_at",
+_MADE: tuple[str, ...] = (
     "timestamp",
     "event_id",
     "type",
@@ -80,15 +77,21 @@ INSERTED: tuple[str, ...] = (
     "rest",
     *(field.name for field in _AS_SENT),
 )
-"""The columns in the order in which `normalised` gives them."""
+"""The columns that are made of a line, in the order in which `rows` gives them."""
+
+INSERTED: tuple[str, ...] = ("workspace", *_MADE)
+"""The columns of the events table but `seq` and `received_at`, which the writer gives."""
+
+STAGED: tuple[str, ...] = ("row", "fault", "seq", "received_at", *INSERTED)
+"""The columns of a table of rows that are not stored yet."""
 
 
 def definition() -> str:
     """The column definitions of the events table."""
-    return ",\n    ".join(f"{field.name} {_type(field)} {_codec(field)}" for field in COLUMNS)
+    return ",\n    ".join(f"{field.name} {type_of(field)} {codec_of(field)}" for field in COLUMNS)
 
 
-def _type(field: Field) -> str:
+def type_of(field: Field) -> str:
     if field.name in {"timestamp", "received_at"}:
         return MILLISECONDS
     if field.kind in {Kind.TEXT, Kind.CODE}:
@@ -102,7 +105,7 @@ def _type(field: Field) -> str:
     }[field.kind]
 
 
-def _codec(field: Field) -> str:
+def codec_of(field: Field) -> str:
     return "CODEC(Delta, ZSTD(1))" if field.kind is Kind.TIME else "CODEC(ZSTD(1))"
 
 
@@ -160,18 +163,8 @@ LINES = f"""
     line String"""
 """Columns of a table of lines as they came; `seq` and `received_at` where they have been stored."""
 
-IDENTIFIED = f"""
-    row UInt64,
-    {LINES},
-    head {_HEAD_TUPLE},
-    timestamp {MILLISECONDS},
-    event_id String,
-    fault UInt8"""
-"""Columns of a table of lines of which is known what event each is."""
-
-
 def identified(table: str, *, careful: bool) -> str:
-    """The rows of a table of `LINES`, numbered from 0, with what `IDENTIFIED` has more.
+    """The rows of a table of `LINES` with their number from 0, time, id and fault.
 
     Careful or not is the same for records with an id and a time in RFC 3339; other ones have a
     fault, unless careful. That is for speed: the engine needs longer to plan the careful form than
@@ -227,29 +220,36 @@ _TYPES_READ = {
 _TYPES_STORED = _TYPES_READ | {Kind.TEXT: "String", Kind.CODE: "String"}
 
 
-def normalised(source: str, *, unknown_fields: bool) -> str:
-    """The expressions that make a row of the events table of an arrived line, without the numbers.
+def rows_definition() -> str:
+    """The column definitions of a table of `STAGED` rows."""
+    made = ", ".join(f"{field.name} {type_of(field)}" for field in COLUMNS)
+    return (
+        "row UInt64, fault UInt8, seq UInt64, workspace LowCardinality(String), "
+        f"{made}, rest String"
+    )
 
-    Gives the columns of `INSERTED` from `timestamp` on; reads `line`, `head`, `timestamp` and
-    `event_id` of relation `source`. With `unknown_fields`, fields that the registry does not have
-    are kept in `rest`; it costs a second look at each line.
+
+def rows(lines: str, *, careful: bool, unknown_fields: bool) -> str:
+    """The statement that makes `STAGED` rows of a table of `LINES`.
+
+    Careful as in `identified`. With `unknown_fields`, fields that the registry does not have are
+    kept in `rest`; it costs a second look at each line.
     """
+    sender = "if(head.friendly_from = '', head.msg_from, head.friendly_from)"
     return f"""
+SELECT row, fault, seq, received_at, workspace,
     timestamp,
     event_id,
     {_TYPE},
     lowerUTF8(head.rcpt_to),
-    if(head.recipient_domain = '', {_domain("head.rcpt_to")}, head.recipient_domain)
-        AS its_domain,
-    if(head.sending_domain = '',
-        {_domain("if(head.friendly_from = '', head.msg_from, head.friendly_from)")},
-        head.sending_domain) AS senders_domain,
+    if(head.recipient_domain = '', {_domain("head.rcpt_to")}, head.recipient_domain) AS its_domain,
+    if(head.sending_domain = '', {_domain(sender)}, head.sending_domain) AS senders_domain,
     concat({", ".join(_rest_parts(unknown_fields=unknown_fields))}),
     untuple(stored)
 FROM (SELECT *,
         JSONExtract(line, '{_tuple(_AS_SENT, _TYPES_STORED)}') AS stored,
         JSONExtract(line, '{_tuple(_IN_REST, _TYPES_READ)}') AS others
-    FROM {source})"""
+    FROM ({identified(lines, careful=careful)}))"""
 
 
 _TYPE = (

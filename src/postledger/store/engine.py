@@ -73,11 +73,11 @@ class Engine:
         self._clients: list[Client] = []
         try:
             self.database = self._name_of_database()
-            self.writer = self._client(columns.WRITE_SETTINGS)
+            self.writer = self.client(columns.WRITE_SETTINGS)
             self._migrate()
             self._readers: queue.SimpleQueue[Client] = queue.SimpleQueue()
             for _ in range(settings.readers):
-                self._readers.put(self._client(self._read_settings()))
+                self._readers.put(self.client(self._read_settings()))
         except Exception as error:
             self.close()
             if isinstance(error, PostledgerError):
@@ -154,7 +154,8 @@ class Engine:
             )
         return name
 
-    def _client(self, settings: Mapping[str, object]) -> Client:
+    def client(self, settings: Mapping[str, object]) -> Client:
+        """A client of its own for one who needs one; it is closed with the engine."""
         dsn = self.settings.store_dsn
         if not self.embedded:
             scheme = "https" if self._place.scheme == "clickhouses" else "http"

@@ -2,17 +2,18 @@
 
 There are two ways in, for the same answer:
 
-* A large batch (`store`) is inserted on its own: the engine checks, reads and sorts it.
+* A large batch (`prepare`, then `store`) is inserted on its own. To prepare is to let the engine
+  read its JSON, and may be done for the next batch while this one is stored.
 * Small ones (`store_small`) that come together share one entry of the journal, which costs one
   fsync instead of a part of the table with its files; `flush` moves them to the table, many at a
-  time. Until then they wait in the table `pending`, in memory, where the check for repeats sees
-  them.
+  time. Until then they wait here in memory.
 
-All run one at a time, so that `seq` follows the order of storing. Readers ask for a `flush` first
-(`http.lane`), so that what was acknowledged is seen.
+All but `prepare` run one at a time, so that `seq` follows the order of storing. Readers ask for a
+`flush` first (`http.lane`), so that what was acknowledged is seen.
 """
 
 import hashlib
+import queue
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -26,10 +27,10 @@ from postledger.errors import Problem, StoreFull
 from postledger.store import columns
 from postledger.store.engine import Engine, translated
 from postledger.store.journal import Journal
+from postledger.store.staging import CAME, KEPT, Identity, Staging
 
+PREPARED_AT_ONCE = 2
 _REPEAT = -1
-_ARRIVING = ("workspace", "source", "line")
-_KEPT = ("seq", "received_at", "workspace", "source", "line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """An arrival whose rows lie ready in a staging table. Hand it to `Writer.store`."""
+
+    arrival: Arrival
+    staging: Staging
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an arrival; `index` of a problem counts its lines from 0."""
 
@@ -58,7 +67,7 @@ class Outcome:
 
 
 class Writer:
-    """One call at a time; see the module's docstring."""
+    """One call at a time, save for `prepare`; see the module's docstring."""
 
     def __init__(self, engine: Engine, vocabularies: Mapping[str, Mapping[str, str]]) -> None:
         """`vocabularies`: for each foreign source its names of types that differ from ours.
@@ -67,14 +76,18 @@ class Writer:
         """
         self._engine = engine
         self._client = engine.writer
-        self._db = engine.database
-        self._types = _type_names(vocabularies)
-        self._waiting = 0
+        self._events = f"{engine.database}.events"
+        self._free: queue.SimpleQueue[Staging] = queue.SimpleQueue()
+        self._waiting: list[bytes] = []
+        self._waiting_ids: set[tuple[str, int, str]] = set()
         self._waiting_unknown = False
         self._waiting_since = 0.0
         self._doubtful = False
+        types = _type_names(vocabularies)
         with translated():
-            self._make_tables()
+            self._small = Staging(engine, "small", types)
+            for number in range(PREPARED_AT_ONCE):
+                self._free.put(Staging(engine, str(number), types))
         self._journal = Journal(_journal_path(engine))
         self._recover()
         self._last = self._last_numbers()
@@ -87,219 +100,209 @@ class Writer:
             self._journal.close()
 
     @property
-    def waiting_since(self) -> float | None:
-        """Since when (monotonic seconds) an acknowledged event is in the journal only."""
-        return self._waiting_since if self._waiting else None
-
-    @property
     def waiting(self) -> int:
         """How many acknowledged events are in the journal only."""
-        return self._waiting
+        return len(self._waiting)
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when (monotonic seconds) there are such events."""
+        return self._waiting_since if self._waiting else None
 
     # -- large batches
 
-    def store(self, arrival: Arrival) -> Outcome:
-        """Store one arrival.
+    def prepare(self, arrival: Arrival) -> Prepared:
+        """Let the engine read an arrival. From any thread; waits while others are prepared."""
+        self._check_room()
+        staging = self._free.get()
+        try:
+            with translated():
+                staging.fill(
+                    CAME,
+                    _rows(arrival),
+                    careful=arrival.source != "native",
+                    unknown_fields=arrival.unknown_fields,
+                )
+        except BaseException:
+            self._free.put(staging)
+            raise
+        return Prepared(arrival, staging)
+
+    def store(self, prepared: Prepared) -> Outcome:
+        """Store what was prepared.
 
         Raises StoreFull or StoreUnavailable; sending it again then stores what is missing.
         """
-        self._check_room()
-        self.flush()
-        with translated():
-            flagged = self._arrive(_rows(arrival))
-            outcome = _outcome(arrival, flagged)
-            if outcome.accepted:
-                self._insert_arriving(arrival, [row for row, _ in flagged])
-            self._empty("arriving")
-            self._empty("lines")
-        if outcome.accepted:
-            self._last[arrival.workspace] += arrival.count  # repeats leave gaps
+        arrival, staging = prepared.arrival, prepared.staging
+        try:
+            self.flush()
+            with translated():
+                flagged = self._flagged(staging)
+                outcome = _outcome(arrival, flagged)
+                if outcome.accepted:
+                    self._insert_new(prepared, [row for row, _ in flagged])
+                    self._last[arrival.workspace] += arrival.count  # repeats leave gaps
+                staging.empty()
+        finally:
+            self._free.put(staging)
         return outcome
 
-    def _insert_arriving(self, arrival: Arrival, without: Sequence[int]) -> None:
-        chosen = f"{self._db}.arriving"
+    def _insert_new(self, prepared: Prepared, without: Sequence[int]) -> None:
+        workspace = prepared.arrival.workspace
+        first = self._last[workspace] + 1
+        chosen = prepared.staging.rows
         if without:
-            chosen = f"(SELECT * FROM {chosen} WHERE row NOT IN {{without:Array(UInt64)}})"
-        first = self._last[arrival.workspace] + 1
+            chosen += " WHERE row NOT IN {without:Array(UInt64)}"
         numbers = "{first:UInt64} + row, {now:DateTime64(3, 'UTC')}"
-        parameters = {"first": first, "now": _now(), "without": list(without)}
         try:
-            self._insert(numbers, chosen, parameters, unknown_fields=arrival.unknown_fields)
+            self._insert(
+                numbers, chosen, {"first": first, "now": _now(), "without": list(without)}
+            )
         except ClickHouseError:
-            self._undo(arrival.workspace, first)
+            self._undo(workspace, first)
             raise
 
-    def _insert(
-        self, numbers: str, chosen: str, parameters: dict[str, object], *, unknown_fields: bool
-    ) -> None:
+    def _insert(self, numbers: str, chosen: str, parameters: dict[str, object]) -> None:
+        made = ", ".join(columns.INSERTED)
         self._client.command(
-            f"INSERT INTO {self._db}.events ({', '.join(columns.INSERTED)}) "
-            f"SELECT workspace, {numbers}, {columns.normalised(chosen, unknown_fields=unknown_fields)}",
-            parameters | self._types,
+            f"INSERT INTO {self._events} (seq, received_at, {made}) "
+            f"SELECT {numbers}, {made} FROM {chosen}",
+            parameters,
+        )
+
+    def _flagged(self, staging: Staging) -> list[tuple[int, int]]:
+        """Rows that are not to be stored, in order: a fault, or a repeat."""
+        found = self._client.query(
+            f"""
+            SELECT row, if(fault != 0, fault, {_REPEAT}) FROM {staging.rows}
+            WHERE fault != 0
+                OR (workspace, timestamp, event_id) IN {self._stored(staging)}
+                OR row NOT IN (SELECT min(row) FROM {staging.rows} WHERE fault = 0
+                               GROUP BY workspace, timestamp, event_id)
+            ORDER BY row"""
+        )
+        return [(int(row), int(why)) for row, why in found.result_rows]
+
+    def _stored(self, staging: Staging) -> str:
+        """Identities of staged rows that are in the ledger: a look-up by the sort key."""
+        return (
+            f"(SELECT workspace, timestamp, event_id FROM {self._events} "
+            "WHERE (workspace, timestamp, event_id) IN "
+            f"(SELECT workspace, timestamp, event_id FROM {staging.rows}))"
         )
 
     def _undo(self, workspace: str, first: int) -> None:
         """Remove what an insert has left that failed between two months."""
         parts = self._client.query(
-            f"SELECT _part, min(seq) FROM {self._db}.events WHERE _part IN (SELECT _part "
-            f"FROM {self._db}.events WHERE workspace = {{workspace:String}} "
+            f"SELECT _part, min(seq) FROM {self._events} WHERE _part IN (SELECT _part "
+            f"FROM {self._events} WHERE workspace = {{workspace:String}} "
             "AND seq >= {first:UInt64}) GROUP BY _part HAVING min(seq) >= {first:UInt64}",
             {"workspace": workspace, "first": first},
         )
         for name, _ in parts.result_rows:
-            self._client.command(f"ALTER TABLE {self._db}.events DROP PART '{name}'")
+            self._client.command(f"ALTER TABLE {self._events} DROP PART '{name}'")
 
     # -- small batches
 
     def store_small(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Store several small arrivals with one fsync: on an error none of them."""
         self._check_room()
+        lines = b"\n".join(map(_rows, arrivals))
+        careful = any(arrival.source != "native" for arrival in arrivals)
         with translated():
-            flagged = dict(self._arrive(b"\n".join(map(_rows, arrivals))))
+            identities = self._small.identify(lines, careful=careful)
+            flagged = self._flags(identities)
         last = self._last.copy()
         outcomes: list[Outcome] = []
         numbers: list[int] = []  # of each row; 0: it is not stored
-        row = 0
         for arrival in arrivals:
-            mine = [(i, flagged[row + i]) for i in range(arrival.count) if row + i in flagged]
-            outcome = _outcome(arrival, mine)
+            start = len(numbers)
+            mine = {i: flagged[start + i] for i in range(arrival.count) if start + i in flagged}
+            outcome = _outcome(arrival, list(mine.items()))
             first = last[arrival.workspace] + 1
-            numbers += _numbers(arrival.count, first if outcome.accepted else None, dict(mine))
+            numbers += _numbers(arrival.count, first if outcome.accepted else None, mine)
             last[arrival.workspace] += outcome.accepted
             outcomes.append(outcome)
-            row += arrival.count
         if any(numbers):
-            unknown = any(arrival.unknown_fields for arrival in arrivals)
-            self._keep(arrivals, numbers, unknown_fields=unknown)
+            self._keep(lines, identities, numbers)
+            self._waiting_unknown |= any(arrival.unknown_fields for arrival in arrivals)
         self._last = last
         return outcomes
 
-    def _keep(
-        self, arrivals: Sequence[Arrival], numbers: Sequence[int], *, unknown_fields: bool
-    ) -> None:
-        now = _now()
+    def _flags(self, identities: Sequence[Identity]) -> dict[int, int]:
+        """The rows that are not to be stored: a fault, or a repeat."""
+        seen = self._waiting_ids | self._known(identities)
+        flagged = {}
+        for row, identity in enumerate(identities):
+            if identity.fault:
+                flagged[row] = identity.fault
+            elif identity[:3] in seen:
+                flagged[row] = _REPEAT
+            else:
+                seen.add(identity[:3])
+        return flagged
+
+    def _known(self, identities: Sequence[Identity]) -> set[tuple[str, int, str]]:
+        """Those that are in the table: a look-up by the sort key."""
+        asked = [
+            (workspace, _text_of(milliseconds), event_id)
+            for workspace, milliseconds, event_id, fault in identities
+            if not fault
+        ]
+        found = self._client.query(
+            "SELECT workspace, toUnixTimestamp64Milli(timestamp), event_id "
+            f"FROM {self._events} WHERE (workspace, timestamp, event_id) IN "
+            "{asked:Array(Tuple(String, DateTime64(3, 'UTC'), String))}",
+            {"asked": asked},
+        )
+        return {(workspace, ms, event_id) for workspace, ms, event_id in found.result_rows}
+
+    def _keep(self, lines: bytes, identities: Sequence[Identity], numbers: Sequence[int]) -> None:
+        rows = _journal_rows(lines, numbers, _now())
         with translated():
-            self._journal.append(_journal_rows(arrivals, numbers, now))
+            self._journal.append(b"\n".join(rows))
         if not self._waiting:
             self._waiting_since = time.monotonic()
-        self._waiting += sum(map(bool, numbers))
-        self._waiting_unknown |= unknown_fields
-        try:
-            self._wait_in_memory(numbers, now)
-        except ClickHouseError:
-            self._recover()  # the journal has them, so they are stored
+        self._waiting += rows
+        self._waiting_ids.update(
+            identity[:3] for identity, number in zip(identities, numbers, strict=True) if number
+        )
+
+    # -- from the journal to the table
 
     def flush(self) -> None:
         """Move what waits in the journal to the table; on an error it goes on waiting there."""
         if not self._waiting:
             return
-        chosen = f"{self._db}.pending"
-        if self._doubtful:  # some may be in the table already, or twice in the journal
-            chosen = (
-                f"(SELECT * FROM {chosen} WHERE (workspace, timestamp, event_id) NOT IN "
-                f"{self._stored('pending')} ORDER BY seq LIMIT 1 BY workspace, timestamp, event_id)"
-            )
-        self._doubtful = True
         with translated():
-            self._insert(
-                "seq, received_at", chosen, {}, unknown_fields=self._waiting_unknown
+            self._small.fill(
+                KEPT, b"\n".join(self._waiting), careful=True, unknown_fields=self._waiting_unknown
             )
+            chosen = self._small.rows
+            if self._doubtful:  # some may be in the table already, or twice in the journal
+                chosen += (
+                    f" WHERE (workspace, timestamp, event_id) NOT IN {self._stored(self._small)} "
+                    "ORDER BY seq LIMIT 1 BY workspace, timestamp, event_id"
+                )
+            self._doubtful = True
+            self._insert("seq, received_at", chosen, {})
             self._journal.clear()
-            self._empty("pending")
+            self._small.empty()
+        self._waiting.clear()
+        self._waiting_ids.clear()
         self._doubtful = self._waiting_unknown = False
-        self._waiting = 0
 
     def _recover(self) -> None:
-        """Move to the table what the journal has."""
-        self._doubtful = True
-        self._waiting = 0
-        with translated():
-            self._empty("pending")
-            for rows in self._journal.frames():
-                self._empty("lines")
-                self._client.raw_insert(f"{self._db}.lines", _KEPT, rows, fmt="TSVRaw")
-                self._identify("pending", careful=True)
-                self._waiting += rows.count(b"\n") + 1
-        self._waiting_unknown = True
+        """Move to the table what an earlier process left in the journal."""
+        self._waiting = [row for rows in self._journal.frames() for row in rows.split(b"\n")]
+        self._doubtful = self._waiting_unknown = True
         self.flush()
-
-    # -- tables
-
-    def _make_tables(self) -> None:
-        for table, definition in (
-            ("lines", columns.LINES),
-            ("arriving", columns.IDENTIFIED),
-            ("pending", columns.IDENTIFIED),
-        ):
-            self._client.command(f"DROP TABLE IF EXISTS {self._db}.{table} SYNC")
-            self._client.command(f"CREATE TABLE {self._db}.{table} ({definition}) ENGINE = Memory")
-
-    def _arrive(self, rows: bytes) -> list[tuple[int, int]]:
-        """Fill table `arriving`; the rows that are not to be stored, in order, and why."""
-        self._empty("lines")
-        self._empty("arriving")
-        self._client.raw_insert(f"{self._db}.lines", _ARRIVING, rows, fmt="TSVRaw")
-        self._identify("arriving", careful=False)
-        flagged = self._flagged()
-        if any(why != _REPEAT for _, why in flagged):
-            self._empty("arriving")
-            self._identify("arriving", careful=True)
-            flagged = self._flagged()
-        return flagged
-
-    def _wait_in_memory(self, numbers: Sequence[int], now: datetime) -> None:
-        """Add to table `pending` what the journal has just got from `arriving`."""
-        same = "row, workspace, source, line, head, timestamp, event_id, fault"
-        self._client.command(
-            f"INSERT INTO {self._db}.pending (seq, received_at, {same}) SELECT "
-            "{numbers:Array(UInt64)}[row + 1] AS number, {now:DateTime64(3, 'UTC')}, "
-            f"{same} FROM {self._db}.arriving WHERE number != 0",
-            {"numbers": list(numbers), "now": now},
-        )
-
-    def _identify(self, table: str, *, careful: bool) -> None:
-        into = "row, seq, received_at, workspace, source, line, head, timestamp, event_id, fault"
-        lines = columns.identified(f"{self._db}.lines", careful=careful)
-        self._client.command(
-            f"INSERT INTO {self._db}.{table} ({into}) SELECT {into} FROM ({lines})"
-        )
-
-    def _empty(self, table: str) -> None:
-        self._client.command(f"TRUNCATE TABLE {self._db}.{table}")
-
-    def _flagged(self) -> list[tuple[int, int]]:
-        """Rows of `arriving` that are not to be stored, in order: a fault, or a repeat."""
-        arriving = f"{self._db}.arriving"
-        pending = ""
-        if self._waiting:
-            pending = (
-                "OR (workspace, timestamp, event_id) IN "
-                f"(SELECT workspace, timestamp, event_id FROM {self._db}.pending)"
-            )
-        rows = self._client.query(
-            f"""
-            SELECT row, if(fault != 0, fault, {_REPEAT}) FROM {arriving}
-            WHERE fault != 0
-                OR (workspace, timestamp, event_id) IN {self._stored("arriving")}
-                {pending}
-                OR row NOT IN (SELECT min(row) FROM {arriving} WHERE fault = 0
-                               GROUP BY workspace, timestamp, event_id)
-            ORDER BY row"""
-        )
-        return [(int(row), int(why)) for row, why in rows.result_rows]
-
-    def _stored(self, table: str) -> str:
-        """Identities of `table` that are in the ledger: a look-up by the sort key."""
-        return (
-            f"(SELECT workspace, timestamp, event_id FROM {self._db}.events WHERE "
-            "(workspace, timestamp, event_id) IN "
-            f"(SELECT workspace, timestamp, event_id FROM {self._db}.{table}))"
-        )
+        self._doubtful = False
 
     def _last_numbers(self) -> defaultdict[str, int]:
         with translated():
             rows = self._client.query(
-                f"SELECT workspace, max(seq) FROM {self._db}.events GROUP BY workspace"
+                f"SELECT workspace, max(seq) FROM {self._events} GROUP BY workspace"
             )
         return defaultdict(int, {workspace: int(seq) for workspace, seq in rows.result_rows})
 
@@ -333,15 +336,19 @@ def _numbers(count: int, first: int | None, flagged: Mapping[int, int]) -> list[
     return numbers
 
 
-def _journal_rows(arrivals: Sequence[Arrival], numbers: Sequence[int], now: datetime) -> bytes:
-    """Rows of a table of `columns.LINES`, those that have a number."""
+def _journal_rows(lines: bytes, numbers: Sequence[int], now: datetime) -> list[bytes]:
+    """Lines with the columns that `KEPT` has more, of those that have a number."""
     stamp = now.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3].encode()
-    lines = b"\n".join(map(_rows, arrivals)).split(b"\n")
-    return b"\n".join(
+    return [
         b"%d\t%b\t%b" % (number, stamp, line)
-        for number, line in zip(numbers, lines, strict=True)
+        for number, line in zip(numbers, lines.split(b"\n"), strict=True)
         if number
-    )
+    ]
+
+
+def _text_of(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest:03}"
 
 
 def _outcome(arrival: Arrival, flagged: Sequence[tuple[int, int]]) -> Outcome:

@@ -1,0 +1,1 @@
+"""Measurements: Postledger beside the raw engine, in one run. They print; they assert nothing."""
