@@ -31,11 +31,14 @@ def check_lines(body: bytes, description: Description, *, largest: int) -> Batch
 
     `largest` is the most bytes that one record may have.
     """
-    lines = _tidy(body)
-    good = description.all_good(lines) if _none_too_large(lines, largest) else None
+    lines = body.strip(b"\r\n\t ")
+    if b"\t" in lines or b"\r" in lines:
+        lines = lines.translate(_NO_TABS)
+    good = description.all_good(lines, largest=largest)
     if good is not None and good[0] == (lines.count(b"\n") + 1 if lines else 0):
         return Batch(lines, good[0], unknown_fields=good[1])
-    return check_each(lines.split(b"\n") if lines else (), description, largest=largest)
+    records = (line for line in lines.split(b"\n") if line.strip())
+    return check_each(records, description, largest=largest)
 
 
 def check_each(records: Iterable[bytes], description: Description, *, largest: int) -> Batch:
@@ -69,16 +72,3 @@ def one_line(record: bytes) -> bytes:
 
 _TO_SPACE = bytes(0x20 if byte in b"\r\n\t" else byte for byte in range(256))
 _NO_TABS = bytes(0x20 if byte in b"\r\t" else byte for byte in range(256))
-
-
-def _tidy(body: bytes) -> bytes:
-    if b"\t" in body or b"\r" in body:
-        body = body.translate(_NO_TABS)
-    body = body.strip(b"\n ")
-    if b"\n\n" in body or b"\n " in body:
-        return b"\n".join(line for line in body.split(b"\n") if line.strip())
-    return body
-
-
-def _none_too_large(lines: bytes, largest: int) -> bool:
-    return len(lines) <= largest or max(map(len, lines.split(b"\n"))) <= largest

@@ -5,7 +5,7 @@ same meaning (`store.columns`), and a test holds the two together.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from postledger.errors import Problem
 from postledger.events import EVENT_TYPES, FIELD, FIELDS, Kind
 
 INT64 = 2**63
+_CHUNK = 128 * 1024
 Time = Annotated[datetime, Meta(tz=True)] | int | float
 LooseTime = (
     Annotated[
@@ -63,22 +64,27 @@ class Description:
         self._closed = msgspec.json.Decoder(_struct(fields, closed=True))
         self._open = msgspec.json.Decoder(_struct(fields, closed=False))
 
-    def all_good(self, lines: bytes) -> tuple[int, bool] | None:
+    def all_good(self, lines: bytes, *, largest: int) -> tuple[int, bool] | None:
         """How many events these lines are, and whether one has fields that we do not know.
 
-        None: at least one is not good; `problem` says of each what is wrong.
+        None: at least one is not good, or has more bytes than `largest`; `problem` says of each
+        what is wrong.
         """
-        try:
-            return len(self._closed.decode_lines(lines)), False
-        except msgspec.ValidationError as error:
-            if _UNKNOWN_FIELD not in str(error):
+        decoder, count = self._closed, 0
+        for chunk in _chunks(lines):
+            if len(chunk) > largest and max(map(len, chunk.split(b"\n"))) > largest:
                 return None
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return None
-        try:
-            return len(self._open.decode_lines(lines)), True
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return None
+            try:
+                try:
+                    count += len(decoder.decode_lines(chunk))
+                except msgspec.ValidationError as error:
+                    if _UNKNOWN_FIELD not in str(error):
+                        return None
+                    decoder = self._open
+                    count += len(decoder.decode_lines(chunk))
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+                return None
+        return count, decoder is self._open
 
     def problem(self, line: bytes, index: int) -> Problem | None:
         """What is wrong with this one event; None: nothing."""
@@ -92,6 +98,19 @@ class Description:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Problem(f"{NOT_JSON}: {error}", index=index)
         return None
+
+
+def _chunks(lines: bytes) -> Iterator[bytes]:
+    """`lines` cut at newlines: what is decoded is thrown away, and small pieces stay in the cache.
+
+    That halves the time; it also lets other threads run between the pieces.
+    """
+    start = 0
+    while start < len(lines):
+        end = lines.find(b"\n", start + _CHUNK)
+        end = len(lines) if end < 0 else end
+        yield lines[start:end]
+        start = end + 1
 
 
 def _struct(fields: list[Any], *, closed: bool) -> type[msgspec.Struct]:

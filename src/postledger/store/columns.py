@@ -8,6 +8,8 @@ seeks, from these eight it costs eight; `ARCHITECTURE.md` has the figures.
 Everything here is made from the registry in `events.py`; no value ever enters these texts.
 """
 
+from collections.abc import Callable
+
 from postledger.events import EVENT_TYPES, FIELDS, Field, Kind
 
 HEAD = ("event_id", "type", "timestamp", "received_at", "message_id", "transmission_id", "rcpt_to")
@@ -64,8 +66,6 @@ _IN_REST: tuple[Field, ...] = tuple(
     and field.name not in {"raw_rcpt_to", "recipient_domain", "sending_domain"}
     and field.kind not in {Kind.OBJECT, Kind.TEXTS, Kind.TIME}
 )
-_TIMES_IN_REST = ("injection_time", "scheduled_time")
-_AS_JSON = ("rcpt_tags", "rcpt_meta", "geo_ip")
 
 _MADE: tuple[str, ...] = (
     "timestamp",
@@ -82,8 +82,6 @@ _MADE: tuple[str, ...] = (
 INSERTED: tuple[str, ...] = ("workspace", *_MADE)
 """The columns of the events table but `seq` and `received_at`, which the writer gives."""
 
-STAGED: tuple[str, ...] = ("row", "fault", "seq", "received_at", *INSERTED)
-"""The columns of a table of rows that are not stored yet."""
 
 
 def definition() -> str:
@@ -111,29 +109,23 @@ def codec_of(field: Field) -> str:
 
 # -- on the way in: from a line of JSON
 
-_HEAD_TUPLE = (
-    "Tuple("
-    + ", ".join(
-        f"{name} String"
-        for name in (
-            "timestamp",
-            "event_id",
-            "type",
-            "rcpt_to",
-            "raw_rcpt_to",
-            "recipient_domain",
-            "sending_domain",
-            "friendly_from",
-            "msg_from",
-            "injection_time",
-            "scheduled_time",
-            "rcpt_tags",
-            "rcpt_meta",
-            "geo_ip",
-        )
-    )
-    + ")"
+_READ = (
+    "timestamp",
+    "event_id",
+    "type",
+    "rcpt_to",
+    "raw_rcpt_to",
+    "recipient_domain",
+    "sending_domain",
+    "msg_from",
+    "injection_time",
+    "scheduled_time",
+    "rcpt_meta",
+    "geo_ip",
 )
+"""Members of a line that a row is made of, as they came; beside those that are stored as they came."""
+
+_READ_TUPLE = "Tuple(" + ", ".join(f"{name} String" for name in _READ) + ")"
 _KNOWN_TYPES = ", ".join(f"'{name}'" for name in EVENT_TYPES)
 
 
@@ -163,7 +155,7 @@ LINES = f"""
     line String"""
 """Columns of a table of lines as they came; `seq` and `received_at` where they have been stored."""
 
-def identified(table: str, *, careful: bool) -> str:
+def identified(table: str, *, careful: bool, head: str = _READ_TUPLE) -> str:
     """The rows of a table of `LINES` with their number from 0, time, id and fault.
 
     Careful or not is the same for records with an id and a time in RFC 3339; other ones have a
@@ -186,7 +178,7 @@ SELECT *, multiIf(
 FROM (
     SELECT rowNumberInAllBlocks() AS row, *, {event_id} AS event_id,
         ifNull({time}, {_NEVER}) AS timestamp
-    FROM (SELECT *, JSONExtract(line, '{_HEAD_TUPLE}') AS head FROM {table}))"""
+    FROM (SELECT *, JSONExtract(line, '{head}') AS head FROM {table}))"""
 
 
 _DERIVED_ID = (
@@ -206,26 +198,41 @@ def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
-def _tuple(fields: tuple[Field, ...], types: dict[Kind, str]) -> str:
-    return _quoted("Tuple(" + ", ".join(f"{f.name} {types[f.kind]}" for f in fields) + ")")
+def _tuple(fields: tuple[Field, ...], type_in: Callable[[Field], str]) -> str:
+    return "Tuple(" + ", ".join(f"{field.name} {type_in(field)}" for field in fields) + ")"
 
 
-_TYPES_READ = {
+_TYPES_IN_REST = {
     Kind.TEXT: "Nullable(String)",
     Kind.CODE: "Nullable(String)",
     Kind.INTEGER: "Nullable(Int64)",
     Kind.BOOLEAN: "Nullable(Bool)",
-    Kind.TEXTS: "Array(String)",
 }
-_TYPES_STORED = _TYPES_READ | {Kind.TEXT: "String", Kind.CODE: "String"}
+_ROW_TUPLE = _quoted(_READ_TUPLE[:-1] + ", " + _tuple(_AS_SENT, type_of)[len("Tuple(") :])
+_REST_TUPLE = _quoted(_tuple(_IN_REST, lambda field: _TYPES_IN_REST[field.kind]))
+
+
+_MADE_FIRST, _MADE_LAST = _MADE[: -len(_AS_SENT)], _MADE[-len(_AS_SENT) :]
+STAGED: tuple[str, ...] = (
+    "row",
+    "fault",
+    "seq",
+    "received_at",
+    "workspace",
+    *_MADE_FIRST,
+    *(f"read_{name}" for name in _READ),
+    *_MADE_LAST,
+)
+"""The columns of a table of rows that are not stored yet."""
 
 
 def rows_definition() -> str:
     """The column definitions of a table of `STAGED` rows."""
     made = ", ".join(f"{field.name} {type_of(field)}" for field in COLUMNS)
+    read = ", ".join(f"read_{name} String" for name in _READ)
     return (
         "row UInt64, fault UInt8, seq UInt64, workspace LowCardinality(String), "
-        f"{made}, rest String"
+        f"{made}, rest String, {read}"
     )
 
 
@@ -240,16 +247,14 @@ def rows(lines: str, *, careful: bool, unknown_fields: bool) -> str:
 SELECT row, fault, seq, received_at, workspace,
     timestamp,
     event_id,
-    {_TYPE},
+    {_TYPE if careful else "head.type"},
     lowerUTF8(head.rcpt_to),
     if(head.recipient_domain = '', {_domain("head.rcpt_to")}, head.recipient_domain) AS its_domain,
     if(head.sending_domain = '', {_domain(sender)}, head.sending_domain) AS senders_domain,
-    concat({", ".join(_rest_parts(unknown_fields=unknown_fields))}),
-    untuple(stored)
-FROM (SELECT *,
-        JSONExtract(line, '{_tuple(_AS_SENT, _TYPES_STORED)}') AS stored,
-        JSONExtract(line, '{_tuple(_IN_REST, _TYPES_READ)}') AS others
-    FROM ({identified(lines, careful=careful)}))"""
+    concat({", ".join(_rest_parts(careful=careful, unknown_fields=unknown_fields))}),
+    untuple(head)
+FROM (SELECT *, JSONExtract(line, '{_REST_TUPLE}') AS others
+    FROM ({identified(lines, careful=careful, head=_ROW_TUPLE)}))"""
 
 
 _TYPE = (
@@ -263,29 +268,37 @@ def _domain(address: str) -> str:
     return f"lowerUTF8(extract({address}, '@([^@<>\\\\s]+)>?\\\\s*$'))"
 
 
-def _rest_parts(*, unknown_fields: bool) -> list[str]:
+def _rest_parts(*, careful: bool, unknown_fields: bool) -> list[str]:
     parts = [
         _member("raw_rcpt_to", "if(head.raw_rcpt_to = '', head.rcpt_to, head.raw_rcpt_to)"),
         _member("recipient_domain", "its_domain"),
         _member("sending_domain", "senders_domain"),
-        *(_member(name, _time_in_rest(f"head.{name}"), when=f"head.{name}") for name in _TIMES_IN_REST),
-        *(f"if(head.{name} IN ('', 'null'), '', concat(',\"{name}\":', head.{name}))" for name in _AS_JSON),
-        f"if({_TYPE} = head.type, '', concat(',\"raw_type\":', toJSONString(head.type)))",
+        *(_time_member(name, careful=careful) for name in ("injection_time", "scheduled_time")),
+        *(_json_member(name) for name in ("rcpt_meta", "geo_ip")),
+        "if(empty(head.rcpt_tags), '', concat(',\"rcpt_tags\":', toJSONString(head.rcpt_tags)))",
     ]
+    if careful:
+        raw_type = "concat(',\"raw_type\":', toJSONString(head.type))"
+        parts.append(f"if({_TYPE} = head.type, '', {raw_type})")
     if unknown_fields:
         parts.append(_UNKNOWN)
     others = "toJSONString(others)"
     return [*parts, f"if({others} = '{{}}', '}}', concat(',', substring({others}, 2)))"]
 
 
-def _time_in_rest(text: str) -> str:
-    """A time in our form; one that we cannot say as a time, as it came."""
-    time = _milliseconds(text)
-    return f"ifNull({iso(time)}, {text})"
+def _member(name: str, value: str) -> str:
+    return f"if({value} = '', '', concat(',\"{name}\":', toJSONString({value})))"
 
 
-def _member(name: str, value: str, when: str | None = None) -> str:
-    return f"if({when or value} = '', '', concat(',\"{name}\":', toJSONString({value})))"
+def _json_member(name: str) -> str:
+    return f"if(head.{name} IN ('', 'null'), '', concat(',\"{name}\":', head.{name}))"
+
+
+def _time_member(name: str, *, careful: bool) -> str:
+    """A time in our form; one that the engine cannot say as a time, as it came."""
+    time = (_milliseconds if careful else _plain_milliseconds)(f"head.{name}")
+    text = f"ifNull({iso(time)}, head.{name})"
+    return f"if(head.{name} = '', '', concat(',\"{name}\":\"', {text}, '\"'))"
 
 
 _KNOWN_NAMES = "[" + ", ".join(f"'{field.name}'" for field in FIELDS) + "]"

@@ -37,14 +37,15 @@ class Staging:
             self._client.command(f"CREATE TABLE {table} ({definition}) ENGINE = Memory")
 
     def fill(self, names: Sequence[str], lines: bytes, *, careful: bool, unknown_fields: bool) -> None:
-        """Make `rows` of these lines, and nothing else; careful at once, or only if need be."""
+        """Make `rows` of these lines, and nothing else. Not careful: `refill` if there are faults."""
         self.empty()
         self._load(names, lines)
         self._fill(careful=careful, unknown_fields=unknown_fields)
-        if not careful and self._faults():
-            self._client.command(f"TRUNCATE TABLE {self.rows}")
-            self._fill(careful=True, unknown_fields=unknown_fields)
-        self._client.command(f"TRUNCATE TABLE {self._lines}")
+
+    def refill(self, *, unknown_fields: bool) -> None:
+        """Make `rows` of the same lines again, carefully."""
+        self._client.command(f"TRUNCATE TABLE {self.rows}")
+        self._fill(careful=True, unknown_fields=unknown_fields)
 
     def identify(self, lines: bytes, *, careful: bool) -> list[Identity]:
         """Which events these lines are, in order; `rows` stays as it was."""
@@ -68,10 +69,6 @@ class Staging:
         self._client.command(
             f"INSERT INTO {self.rows} ({', '.join(columns.STAGED)}) {made}", self._types
         )
-
-    def _faults(self) -> int:
-        found = self._client.command(f"SELECT countIf(fault != 0) FROM {self.rows}")
-        return int(str(found))
 
     def _identities(self, *, careful: bool) -> list[Identity]:
         identified = columns.identified(self._lines, careful=careful)

@@ -138,6 +138,9 @@ class Writer:
             self.flush()
             with translated():
                 flagged = self._flagged(staging)
+                if any(why != _REPEAT for _, why in flagged):
+                    staging.refill(unknown_fields=arrival.unknown_fields)
+                    flagged = self._flagged(staging)
                 outcome = _outcome(arrival, flagged)
                 if outcome.accepted:
                     self._insert_new(prepared, [row for row, _ in flagged])
