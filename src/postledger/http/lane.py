@@ -144,7 +144,7 @@ class Lane:
         await self._answer([waiting], lambda: [self._writer.store(prepared)])
 
     def _is_small(self, arrival: Arrival) -> bool:
-        return len(arrival.lines) <= self._settings.small_body_bytes
+        return arrival.own and len(arrival.lines) <= self._settings.small_body_bytes
 
     async def _answer(
         self, together: Sequence[_Waiting], store: Callable[[], list[Outcome]]

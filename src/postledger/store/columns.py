@@ -155,7 +155,9 @@ LINES = f"""
     line String"""
 """Columns of a table of lines as they came; `seq` and `received_at` where they have been stored."""
 
-def identified(table: str, *, careful: bool, head: str = _READ_TUPLE) -> str:
+def identified(
+    table: str, *, careful: bool, head: str = _READ_TUPLE, clashing: bool = False
+) -> str:
     """The rows of a table of `LINES` with their number from 0, time, id and fault.
 
     Careful or not is the same for records with an id and a time in RFC 3339; other ones have a
@@ -163,10 +165,14 @@ def identified(table: str, *, careful: bool, head: str = _READ_TUPLE) -> str:
     to run the plain one.
 
     An id that is absent is the hash of the event's members, ordered by name: the same event sent
-    twice gets the same id, however its JSON is written.
+    twice gets the same id, however its JSON is written. With `clashing`, the rows that parameter
+    `clashing` lists get their type added to their id.
     """
     time = (_milliseconds if careful else _plain_milliseconds)("head.timestamp")
     event_id = f"if(head.event_id = '', {_DERIVED_ID}, head.event_id)" if careful else "head.event_id"
+    if clashing:
+        given = "concat(head.event_id, '.', head.type)"
+        event_id = f"if(row IN {{clashing:Array(UInt64)}}, {given}, {event_id})"
     types = f"source = 'native' AND head.type NOT IN ({_KNOWN_TYPES}), 3," if careful else ""
     return f"""
 SELECT *, multiIf(
@@ -236,10 +242,10 @@ def rows_definition() -> str:
     )
 
 
-def rows(lines: str, *, careful: bool, unknown_fields: bool) -> str:
+def rows(lines: str, *, careful: bool, unknown_fields: bool, clashing: bool = False) -> str:
     """The statement that makes `STAGED` rows of a table of `LINES`.
 
-    Careful as in `identified`. With `unknown_fields`, fields that the registry does not have are
+    Careful and clashing as in `identified`. With `unknown_fields`, fields that the registry does not have are
     kept in `rest`; it costs a second look at each line.
     """
     sender = "if(head.friendly_from = '', head.msg_from, head.friendly_from)"
@@ -254,7 +260,7 @@ SELECT row, fault, seq, received_at, workspace,
     concat({", ".join(_rest_parts(careful=careful, unknown_fields=unknown_fields))}),
     untuple(head)
 FROM (SELECT *, JSONExtract(line, '{_REST_TUPLE}') AS others
-    FROM ({identified(lines, careful=careful, head=_ROW_TUPLE)}))"""
+    FROM ({identified(lines, careful=careful, head=_ROW_TUPLE, clashing=clashing)}))"""
 
 
 _TYPE = (
@@ -307,6 +313,13 @@ _UNKNOWN = (
     f"arrayFilter(member -> NOT has({_KNOWN_NAMES}, member.1), "
     "JSONExtractKeysAndValuesRaw(line))))"
 )
+
+
+STAGED_KIND = "if(type = 'unknown', read_type, type)"
+STORED_KIND = (
+    "if(type = 'unknown', JSONExtractString(concat('{', substring(rest, 2)), 'raw_type'), type)"
+)
+"""What tells events of different types apart, for rows that are staged and ones that are stored."""
 
 
 # -- on the way out: to JSON

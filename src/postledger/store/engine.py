@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -67,7 +67,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         """Raises StartError in its kinds, with a sentence that says what to do."""
         self.settings = settings
-        self._place = urlsplit(settings.store_dsn)
+        self._place = place(settings)
         self.embedded = self._place.scheme == "chdb"
         self._lock = self._claim() if self.embedded else None
         self._clients: list[Client] = []
@@ -113,7 +113,8 @@ class Engine:
                 "WHERE active AND database = {database:String} AND table = 'events'",
                 {"database": self.database},
             )
-        return Size(*map(int, found.first_row))
+        events, parts, size = found.first_row
+        return Size(int(events), int(parts), int(size))
 
     def free_bytes(self) -> int | None:
         """Free room where the embedded store lies; None for a server."""
@@ -156,11 +157,7 @@ class Engine:
 
     def client(self, settings: Mapping[str, object]) -> Client:
         """A client of its own for one who needs one; it is closed with the engine."""
-        dsn = self.settings.store_dsn
-        if not self.embedded:
-            scheme = "https" if self._place.scheme == "clickhouses" else "http"
-            dsn = self._place._replace(scheme=scheme).geturl()
-        client = clickhouse_connect.get_client(dsn=dsn, settings=dict(settings))
+        client = connect(self.settings, settings)
         self._clients.append(client)
         return client
 
@@ -200,6 +197,21 @@ class Engine:
 
     def _shown(self) -> str:
         return self._place.path if self.embedded else f"{self._place.hostname}{self._place.path}"
+
+
+def place(settings: Settings) -> SplitResult:
+    """The DSN of the store in its parts."""
+    return urlsplit(settings.store_dsn)
+
+
+def connect(settings: Settings, engine_settings: Mapping[str, object]) -> Client:
+    """A client of the engine that the DSN names."""
+    where = place(settings)
+    dsn = settings.store_dsn
+    if where.scheme != "chdb":
+        scheme = "https" if where.scheme == "clickhouses" else "http"
+        dsn = where._replace(scheme=scheme).geturl()
+    return clickhouse_connect.get_client(dsn=dsn, settings=dict(engine_settings))
 
 
 def check_directory(directory: Path) -> None:

@@ -42,17 +42,17 @@ class Staging:
         self._load(names, lines)
         self._fill(careful=careful, unknown_fields=unknown_fields)
 
-    def refill(self, *, unknown_fields: bool) -> None:
-        """Make `rows` of the same lines again, carefully."""
+    def refill(self, *, unknown_fields: bool, clashing: Sequence[int] = ()) -> None:
+        """Make `rows` of the same lines again, carefully; `clashing` as in `columns.identified`."""
         self._client.command(f"TRUNCATE TABLE {self.rows}")
-        self._fill(careful=True, unknown_fields=unknown_fields)
+        self._fill(careful=True, unknown_fields=unknown_fields, clashing=clashing)
 
-    def identify(self, lines: bytes, *, careful: bool) -> list[Identity]:
+    def identify(self, lines: bytes) -> list[Identity]:
         """Which events these lines are, in order; `rows` stays as it was."""
         self._client.command(f"TRUNCATE TABLE {self._lines}")
         self._load(CAME, lines)
-        found = self._identities(careful=careful)
-        if not careful and any(identity.fault for identity in found):
+        found = self._identities(careful=False)
+        if any(identity.fault for identity in found):
             found = self._identities(careful=True)
         return found
 
@@ -64,10 +64,15 @@ class Staging:
     def _load(self, names: Sequence[str], lines: bytes) -> None:
         self._client.raw_insert(self._lines, names, lines, fmt="TSVRaw")
 
-    def _fill(self, *, careful: bool, unknown_fields: bool) -> None:
-        made = columns.rows(self._lines, careful=careful, unknown_fields=unknown_fields)
+    def _fill(
+        self, *, careful: bool, unknown_fields: bool, clashing: Sequence[int] = ()
+    ) -> None:
+        made = columns.rows(
+            self._lines, careful=careful, unknown_fields=unknown_fields, clashing=bool(clashing)
+        )
         self._client.command(
-            f"INSERT INTO {self.rows} ({', '.join(columns.STAGED)}) {made}", self._types
+            f"INSERT INTO {self.rows} ({', '.join(columns.STAGED)}) {made}",
+            self._types | {"clashing": list(clashing)},
         )
 
     def _identities(self, *, careful: bool) -> list[Identity]:

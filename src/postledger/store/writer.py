@@ -2,7 +2,7 @@
 
 There are two ways in, for the same answer:
 
-* A large batch (`prepare`, then `store`) is inserted on its own. To prepare is to let the engine
+* A large batch, or one of a foreign source (`prepare`, then `store`), is inserted on its own. To prepare is to let the engine
   read its JSON, and may be done for the next batch while this one is stored.
 * Small ones (`store_small`) that come together share one entry of the journal, which costs one
   fsync instead of a part of the table with its files; `flush` moves them to the table, many at a
@@ -47,6 +47,11 @@ class Arrival:
     source: str = "native"
     unknown_fields: bool = False
     atomic: bool = False
+
+    @property
+    def own(self) -> bool:
+        """Whether it comes in our own form."""
+        return self.source == "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ class Writer:
                 staging.fill(
                     CAME,
                     _rows(arrival),
-                    careful=arrival.source != "native",
+                    careful=not arrival.own,
                     unknown_fields=arrival.unknown_fields,
                 )
         except BaseException:
@@ -137,10 +142,7 @@ class Writer:
         try:
             self.flush()
             with translated():
-                flagged = self._flagged(staging)
-                if any(why != _REPEAT for _, why in flagged):
-                    staging.refill(unknown_fields=arrival.unknown_fields)
-                    flagged = self._flagged(staging)
+                flagged = self._checked(prepared)
                 outcome = _outcome(arrival, flagged)
                 if outcome.accepted:
                     self._insert_new(prepared, [row for row, _ in flagged])
@@ -149,6 +151,45 @@ class Writer:
         finally:
             self._free.put(staging)
         return outcome
+
+    def _checked(self, prepared: Prepared) -> list[tuple[int, int]]:
+        """Rows that are not to be stored, in order, and why."""
+        arrival, staging = prepared.arrival, prepared.staging
+        flagged = self._flagged(staging)
+        if arrival.own:
+            if all(why == _REPEAT for _, why in flagged):
+                return flagged
+            staging.refill(unknown_fields=arrival.unknown_fields)
+        else:
+            clashing = self._clashing(staging) if flagged else []
+            if not clashing:
+                return flagged
+            staging.refill(unknown_fields=arrival.unknown_fields, clashing=clashing)
+        return self._flagged(staging)
+
+    def _clashing(self, staging: Staging) -> list[int]:
+        """Rows that have time and id of an event of another type.
+
+        In a foreign source that is another event, which must not be lost: SparkPost's own samples
+        have one id for all. In ours the contract says that it is a repeat.
+        """
+        found = self._client.query(
+            f"""
+            SELECT row FROM {staging.rows} AS staged
+            LEFT ANY JOIN (
+                SELECT workspace, timestamp, event_id, argMin({columns.STAGED_KIND}, row) AS kind
+                FROM {staging.rows} WHERE fault = 0 GROUP BY workspace, timestamp, event_id
+            ) AS first USING (workspace, timestamp, event_id)
+            LEFT ANY JOIN (
+                SELECT workspace, timestamp, event_id, {columns.STORED_KIND} AS kind
+                FROM {self._events} WHERE (workspace, timestamp, event_id) IN
+                    (SELECT workspace, timestamp, event_id FROM {staging.rows})
+            ) AS stored USING (workspace, timestamp, event_id)
+            WHERE fault = 0
+                AND {columns.STAGED_KIND} != if(stored.kind = '', first.kind, stored.kind)
+            ORDER BY row"""
+        )
+        return [int(row) for (row,) in found.result_rows]
 
     def _insert_new(self, prepared: Prepared, without: Sequence[int]) -> None:
         workspace = prepared.arrival.workspace
@@ -208,12 +249,11 @@ class Writer:
     # -- small batches
 
     def store_small(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
-        """Store several small arrivals with one fsync: on an error none of them."""
+        """Store several small arrivals of our own form with one fsync: on an error none of them."""
         self._check_room()
         lines = b"\n".join(map(_rows, arrivals))
-        careful = any(arrival.source != "native" for arrival in arrivals)
         with translated():
-            identities = self._small.identify(lines, careful=careful)
+            identities = self._small.identify(lines)
             flagged = self._flags(identities)
         last = self._last.copy()
         outcomes: list[Outcome] = []

@@ -1,0 +1,113 @@
+"""Looks at a store from outside, for `postledger doctor`: changes nothing, and says what to mend."""
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from clickhouse_connect.driver.client import Client
+
+from postledger.errors import PostledgerError, StartError
+from postledger.settings import Settings
+from postledger.store.engine import DATABASE, LOCK, MARKER, NEWEST, check_directory, connect, place
+
+_MANY_PARTS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, how it is, and what to do about it; empty where nothing is to be done."""
+
+    level: Literal["ok", "warning", "error"]
+    subject: str
+    message: str
+    mend: str = ""
+
+
+def inspect(settings: Settings) -> Sequence[Finding]:
+    """What there is to say of the store that the settings name."""
+    where = place(settings)
+    try:
+        if where.scheme != "chdb":
+            return list(_look(settings, where.path.strip("/")))
+        return list(_embedded(settings, Path(where.path)))
+    except PostledgerError as error:
+        return [Finding("error", "store", str(error), "see the message")]
+
+
+def _embedded(settings: Settings, directory: Path) -> Iterator[Finding]:
+    if not directory.exists():
+        yield Finding("ok", "store", f"{directory} is not there yet; the server will make it")
+        return
+    check_directory(directory)
+    if not (directory / MARKER).exists():
+        yield Finding("ok", "store", f"{directory} is empty; the server will make a store there")
+        return
+    with _claimed(directory) as free:
+        if not free:
+            yield Finding("ok", "store", f"{directory} is open in a running server")
+            return
+        yield from _look(settings, DATABASE)
+
+
+@contextmanager
+def _claimed(directory: Path) -> Iterator[bool]:
+    """Whether no server has the store; none can open it meanwhile."""
+    with (directory / LOCK).open("a", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+
+
+def _look(settings: Settings, database: str) -> Iterator[Finding]:
+    try:
+        client = connect(settings, {})
+    except Exception as error:
+        raise StartError(f"the store cannot be opened: {str(error).splitlines()[0]}") from error
+    with closing(client):
+        yield Finding("ok", "engine", f"version {client.server_version}")
+        if not _number(client, "SELECT count() FROM system.tables WHERE database = {d:String} "
+                       "AND name = 'migrations'", d=database):
+            yield Finding("ok", "store", "it is empty; the server will make its tables")
+            return
+        yield _schema(_number(client, f"SELECT max(version) FROM {database}.migrations"))
+        yield _parts(client, database)
+
+
+def _schema(version: int) -> Finding:
+    if version > NEWEST:
+        return Finding(
+            "error",
+            "store",
+            f"schema {version} is newer than {NEWEST}, which this Postledger knows",
+            "use the newer Postledger that wrote it",
+        )
+    if version < NEWEST:
+        return Finding("ok", "store", f"schema {version}; the server will bring it to {NEWEST}")
+    return Finding("ok", "store", f"schema {version}")
+
+
+def _parts(client: Client, database: str) -> Finding:
+    most = _number(
+        client,
+        "SELECT max(parts) FROM (SELECT count() AS parts FROM system.parts WHERE active AND "
+        "database = {d:String} AND table = 'events' GROUP BY partition)",
+        d=database,
+    )
+    if most > _MANY_PARTS:
+        return Finding(
+            "warning",
+            "parts",
+            f"a month has {most} parts; searches slow down",
+            "send larger batches, or give the engine time to merge",
+        )
+    return Finding("ok", "parts", f"at most {most} in a month")
+
+
+def _number(client: Client, query: str, **parameters: Any) -> int:
+    return int(client.query(query, parameters).first_row[0] or 0)
