@@ -37,9 +37,7 @@ class Server:
         started = time.perf_counter()
         environment = os.environ | {"POSTLEDGER_API_KEY": KEY, "POSTLEDGER_LOG_LEVEL": "warning"}
         command = [sys.executable, "-m", "postledger.cli", "serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            [*command, "--data-dir", str(directory)], env=environment
-        )
+        self.process = subprocess.Popen([*command, "--data-dir", str(directory)], env=environment)
         while not self._ready():
             if self.process.poll() is not None:
                 raise SystemExit("the server did not start")
@@ -156,8 +154,11 @@ def median_ms(work: Callable[[], object], times: int = 15) -> tuple[float, float
 
 def machine() -> str:
     model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-         if line.startswith("model name")),
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
         platform.machine(),
     )
     memory = psutil.virtual_memory().total >> 30

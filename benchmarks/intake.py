@@ -48,13 +48,18 @@ def main() -> None:
         for number in range(options.rounds):
             for writers in (1, 2):
                 name = "raw, 1 writer" if writers == 1 else "raw, 2 writers"
-                rates[name].append(raw_rate(place / f"raw{number}{writers}", number, options, writers))
+                rates[name].append(
+                    raw_rate(place / f"raw{number}{writers}", number, options, writers)
+                )
             bodies = bench.batches(options.events, 10_000, seed=number + 1)
             seconds = bench.post_all(server.port, bodies, options.connections)
             rates["postledger"].append(options.events / seconds)
             size = statistics.mean(map(len, bodies)) / 10_000
-            print(f"round {number + 1}: " + ", ".join(f"{k} {v[-1]:,.0f}/s" for k, v in rates.items())
-                  + f" ({size:.0f} bytes an event, {server.resident() >> 20} MiB resident)")
+            print(
+                f"round {number + 1}: "
+                + ", ".join(f"{k} {v[-1]:,.0f}/s" for k, v in rates.items())
+                + f" ({size:.0f} bytes an event, {server.resident() >> 20} MiB resident)"
+            )
         report(rates)
         for connections in (1, 64):
             lines = bench.batches(options.singles, options.singles, seed=1000 + connections)
@@ -68,15 +73,18 @@ def report(rates: dict[str, list[float]]) -> None:
     ours = rates["postledger"]
     for name, found in rates.items():
         ratio = statistics.median(a / b for a, b in zip(ours, found, strict=True))
-        print(f"{name:15} median {statistics.median(found):>9,.0f} events/s"
-              f"   postledger / this: {ratio:.2f}")
+        print(
+            f"{name:15} median {statistics.median(found):>9,.0f} events/s"
+            f"   postledger / this: {ratio:.2f}"
+        )
 
 
 def raw_rate(place: Path, number: int, options: argparse.Namespace, writers: int) -> float:
     command = [sys.executable, "-m", "benchmarks.intake", "--raw", str(place)]
     command += ["--events", str(options.events), "--writers", str(writers), "--rounds", str(number)]
     found = subprocess.run(command, check=True, capture_output=True, text=True)
-    return options.events / float(found.stdout.split()[-1])
+    events: int = options.events
+    return events / float(found.stdout.split()[-1])
 
 
 def run_raw(options: argparse.Namespace) -> None:

@@ -1,21 +1,21 @@
 """What can go wrong, in the domain's words. Each dialect gives these its own HTTP status and shape.
 
-    PostledgerError
-    ├── BadInput            a request that cannot be meant: names parameters, fields or records
-    │   ├── BadCursor       a damaged cursor, or one of another query
-    │   ├── Unreadable      a body that is not what it says it is
-    │   └── Unsupported     a content type or encoding that we do not read
-    ├── Unauthenticated     no key, or one that is unknown, revoked or expired
-    ├── Forbidden           the key lacks a scope
-    ├── NotFound            nothing there, in this workspace
-    ├── TooLarge            more than the settings allow
-    ├── Busy                try again later: too much at once
-    ├── StoreUnavailable    try again later: the store cannot write, or cannot answer
-    │   └── StoreFull       no room on the disk
-    └── StartError          the process cannot start, and a person has to do something
-        ├── BadSettings     settings that are unknown, or have no sense
-        ├── StoreLocked     another process has the store
-        └── ForeignStore    a directory that is not a store, or of a newer Postledger
+PostledgerError
+├── BadInput            a request that cannot be meant: names parameters, fields or records
+│   ├── BadCursor       a damaged cursor, or one of another query
+│   ├── Unreadable      a body that is not what it says it is
+│   └── Unsupported     a content type or encoding that we do not read
+├── Unauthenticated     no key, or one that is unknown, revoked or expired
+├── Forbidden           the key lacks a scope
+├── NotFound            nothing there, in this workspace
+├── TooLarge            more than the settings allow
+├── Busy                try again later: too much at once
+├── StoreUnavailable    try again later: the store cannot write, or cannot answer
+│   └── StoreFull       no room on the disk
+└── StartError          the process cannot start, and a person has to do something
+    ├── BadSettings     settings that are unknown, or have no sense
+    ├── StoreLocked     another process has the store
+    └── ForeignStore    a directory that is not a store, or of a newer Postledger
 """
 
 from dataclasses import dataclass

@@ -81,7 +81,12 @@ FIELDS: tuple[Field, ...] = (
     _f("timestamp", Kind.TIME, "When it happened; milliseconds, UTC", "2026-11-20T09:30:01.250Z"),
     _f("received_at", Kind.TIME, "When it was stored; set here", "2026-11-20T09:30:02.007Z"),
     _f("message_id", _CODE, "The message, as the sender's system names it", "000443ee14578172be22"),
-    _f("transmission_id", _CODE, "The sending call that the message is part of", "65832150921904138"),
+    _f(
+        "transmission_id",
+        _CODE,
+        "The sending call that the message is part of",
+        "65832150921904138",
+    ),
     _f("campaign_id", _CODE, "Campaign", "black-friday-2026", few=True),
     _f("template_id", _CODE, "Template that the message was made from", "offer-3", few=True),
     _f("template_version", _CODE, "Version of that template", "2", few=True),
@@ -104,7 +109,13 @@ FIELDS: tuple[Field, ...] = (
         "mail.example",
         few=True,
     ),
-    _f("rcpt_type", _TEXT, "`cc`, `bcc` or `archive`; absent: an ordinary recipient", "cc", few=True),
+    _f(
+        "rcpt_type",
+        _TEXT,
+        "`cc`, `bcc` or `archive`; absent: an ordinary recipient",
+        "cc",
+        few=True,
+    ),
     _f("rcpt_hash", _CODE, "Hashed recipient address", "5f7a3c1d9e"),
     _f("sending_ip", _TEXT, "Address that the message was sent from", "192.0.2.10", few=True),
     _f("ip_pool", _TEXT, "Pool of that address", "marketing", few=True),
@@ -113,12 +124,22 @@ FIELDS: tuple[Field, ...] = (
     _f("mailbox_provider", _TEXT, "Who runs the recipient's mailbox", "Gmail", few=True),
     _f("mailbox_provider_region", _TEXT, "Region of that provider", "Global", few=True),
     _f("routing_domain", _TEXT, "Domain that the message was routed to", "mail.example", few=True),
-    _f("ip_address", _TEXT, "The other side: remote server, or whoever opened or clicked", "203.0.113.9"),
+    _f(
+        "ip_address",
+        _TEXT,
+        "The other side: remote server, or whoever opened or clicked",
+        "203.0.113.9",
+    ),
     _f("user_agent", _TEXT, "User agent of an opening or a click", "Mozilla/5.0 (X11)"),
     _f("target_link_url", _TEXT, "Link that was followed", "https://shop.example/coats"),
     _f("target_link_name", _TEXT, "Name of that link", "hero", few=True),
     _f("reason", _TEXT, "Why it failed, made uniform", "550 5.1.1 User unknown"),
-    _f("raw_reason", _TEXT, "Why it failed, as the remote server put it", "550 5.1.1 <a@b>: unknown"),
+    _f(
+        "raw_reason",
+        _TEXT,
+        "Why it failed, as the remote server put it",
+        "550 5.1.1 <a@b>: unknown",
+    ),
     _f("error_code", _CODE, "SMTP reply code (RFC 5321)", "550", few=True),
     _f("delv_method", _TEXT, "How it was delivered", "esmtp", few=True),
     _f("recv_method", _TEXT, "How it was handed in", "rest", few=True),
@@ -171,8 +192,8 @@ STATES: tuple[str, ...] = (
     "unsubscribed",
     "complained",
 )
-"""What became of a message for one recipient, the weakest first. The strongest of its events counts,
-whenever it came: a late delivery does not undo a complaint."""
+"""What became of a message for one recipient, the weakest first. The strongest of its events
+counts, whenever it came: a late delivery does not undo a complaint."""
 
 STATE_OF_TYPE: dict[str, str] = {
     "injection": "injected",

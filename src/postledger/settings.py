@@ -50,9 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "`postgresql+psycopg://...` needs the extra `postgresql`"
         ),
     ] = ""
-    api_key: Annotated[
-        str, _help("When set: a key with every scope on workspace `default`")
-    ] = ""
+    api_key: Annotated[str, _help("When set: a key with every scope on workspace `default`")] = ""
     secret: Annotated[
         str,
         _help(
@@ -63,9 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_body_bytes: Annotated[
         int, _help("Largest request body, after decompression", ge=KIB, le=1024 * MIB)
     ] = 64 * MIB
-    max_event_bytes: Annotated[
-        int, _help("Largest event", ge=KIB, le=64 * MIB)
-    ] = MIB
+    max_event_bytes: Annotated[int, _help("Largest event", ge=KIB, le=64 * MIB)] = MIB
     max_pending_bytes: Annotated[
         int,
         _help("Bodies under way, all together; beyond it requests get 503", ge=MIB, le=16384 * MIB),
@@ -87,9 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 32 * MIB
     readers: Annotated[int, _help("Queries that run at once", ge=1, le=64)] = 4
     query_seconds: Annotated[int, _help("Longest time for one query", ge=1, le=3600)] = 60
-    query_memory_bytes: Annotated[
-        int, _help("Most memory for one query", ge=64 * MIB)
-    ] = 1024 * MIB
+    query_memory_bytes: Annotated[int, _help("Most memory for one query", ge=64 * MIB)] = 1024 * MIB
     log_format: Annotated[
         Literal["auto", "console", "json"], _help("`auto`: `console` on a terminal, else `json`")
     ] = "auto"
@@ -169,5 +163,7 @@ def _known() -> str:
 def _explain(error: msgspec.ValidationError, values: Mapping[str, object]) -> str:
     what, _, where = str(error).partition(" - at `$.")
     name = where.rstrip("`")
-    given = "" if name in {"", "api_key", "secret", "state", "store"} else f", not {values.get(name)!r}"
+    given = (
+        "" if name in {"", "api_key", "secret", "state", "store"} else f", not {values.get(name)!r}"
+    )
     return f"{name or 'settings'}: {what[0].lower()}{what[1:]}{given}"

@@ -1,10 +1,11 @@
-"""Around the application: one log line and the figures of each request, and headers that all have."""
+"""Around the application: a log line and figures of each request, and headers that all have."""
 
 import time
 from urllib.parse import urlsplit
 
 import structlog
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from postledger.http.figures import Figures
 
@@ -23,7 +24,7 @@ class Access:
         self._figures = figures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
@@ -43,8 +44,8 @@ class Access:
         finally:
             self._note(scope, status, time.perf_counter() - started)
 
-    def _note(self, scope: HTTPScope, status: int, seconds: float) -> None:
-        method, path = str(scope["method"]), urlsplit(scope["path"]).path
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        method, path = str(scope.get("method")), urlsplit(scope["path"]).path
         route = str(scope.get("path_template") or "other")
         self._figures.requests.labels(method, route, str(status)).inc()
         self._figures.request_seconds.labels(method, route).observe(seconds)

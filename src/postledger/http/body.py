@@ -1,5 +1,6 @@
-"""Request bodies: received, counted and decompressed with a limit, so that no body fills the memory."""
+"""Request bodies: received and decompressed with a limit, so that none fills the memory."""
 
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +11,22 @@ from litestar import Request
 from postledger.errors import TooLarge, Unreadable, Unsupported
 from postledger.http.lane import Lane
 
-try:
+if sys.version_info >= (3, 14):
     from compression import zstd
-except ImportError:
+else:
     from backports import zstd
 
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class _Decompressor(Protocol):
-    eof: bool
-    unused_data: bytes
+    """One member of a compressed stream."""
 
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 async def receive(request: Request[Any, Any, Any], lane: Lane, largest: int) -> tuple[bytes, int]:
@@ -37,7 +41,7 @@ async def receive(request: Request[Any, Any, Any], lane: Lane, largest: int) -> 
             lane.reserve(len(chunk))
             counted += len(chunk)
             if counted > largest:
-                raise TooLarge(_too_large(largest))
+                raise TooLarge(_too_large(largest))  # noqa: TRY301 -- to give the room back
             chunks.append(chunk)
     except BaseException:
         lane.release(counted)
@@ -55,7 +59,7 @@ def decompress(data: bytes, encoding: str, largest: int) -> bytes:
     room = largest + 1
     with _damage(encoding):
         while data and room:
-            decoder = zstd.ZstdDecompressor() if encoding == "zstd" else _Gunzip()
+            decoder: _Decompressor = zstd.ZstdDecompressor() if encoding == "zstd" else _Gunzip()
             part = decoder.decompress(data, room)
             parts.append(part)
             room -= len(part)
@@ -81,7 +85,7 @@ class _Gunzip:
     def unused_data(self) -> bytes:
         return self._decoder.unused_data
 
-    def decompress(self, data: bytes, max_length: int) -> bytes:
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
         return self._decoder.decompress(data, max_length)
 
 

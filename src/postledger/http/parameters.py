@@ -205,7 +205,7 @@ def _time(name: str, text: str) -> datetime:
     found = _TIME.fullmatch(text)
     try:
         if found is None:
-            raise ValueError(text)
+            raise ValueError(text)  # noqa: TRY301 -- one message for all that is no time
         if found["clock"] is None:
             return datetime.combine(date.fromisoformat(found["day"]), datetime.min.time(), UTC)
         zone = found["zone"].upper().replace("Z", "+00:00").replace(" ", "+")

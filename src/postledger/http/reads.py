@@ -1,4 +1,4 @@
-"""Questions to the store from the asynchronous shell: in threads, as many at once as it has readers."""
+"""Questions to the store from the asynchronous shell: as many at once as it has readers."""
 
 import asyncio
 from collections.abc import Callable

@@ -94,7 +94,7 @@ class _Server(uvicorn.Server):
 
 
 async def _announce(server: uvicorn.Server, settings: Settings, key: str | None) -> None:
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     address = f"http://{settings.host}:{port}"

@@ -1,4 +1,4 @@
-"""A body of records, taken apart and checked: what goes to the store, and what is wrong with the rest."""
+"""A body of records, taken apart and checked: what goes to the store, and what is wrong."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

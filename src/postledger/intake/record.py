@@ -51,7 +51,7 @@ _FIELD = re.compile(r"`(\w+)`")
 
 
 class Description:
-    """Decoders for events of one source; `kind` and `time` are what it writes for type and times."""
+    """Decoders for events of one source; `kind` and `time`: what it writes for type and times."""
 
     def __init__(self, kind: Any, time: Any) -> None:
         accepted = dict(_ACCEPTED) | {Kind.TIME: time}

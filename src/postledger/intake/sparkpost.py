@@ -1,8 +1,8 @@
 """SparkPost's form: `{"msys": {GROUP: {...event...}}}`, a line each (event ingest) or in an array
 (webhook batch). Contract `bird-sparkpost.md`, sections 5.1, 6 and 10.
 
-Values are mostly texts, numbers too; `timestamp` is unix seconds as a text or a number, or RFC 3339.
-The names are our own. A type that has no equivalent here (relay, SMS, A/B test and ingest events)
+Values are mostly texts, numbers too; `timestamp` is unix seconds as a text or a number, or RFC
+3339. The names are our own. A type that has no equivalent here (relay, SMS, A/B test and ingest events)
 becomes `unknown` and is kept, as it was, in `raw_type`. `{"msys": {}}` is the ping with which
 SparkPost tests a webhook: a record without an event.
 """

@@ -1,7 +1,7 @@
 """Workspaces, and the keys that give access to them.
 
-A key is `pl_ID_SECRET`: the id is for people and for finding it, the secret is 256 random bits. What
-is stored is HMAC-SHA256 of the whole key with the server's secret; a slow hash would add nothing to
+A key is `pl_ID_SECRET`: the id is for people and for finding it, the secret is 256 random bits.
+What is stored is HMAC-SHA256 of the whole key with the server's secret; a slow hash would add nothing to
 so much chance. A key is shown once, when it is made.
 """
 
@@ -219,13 +219,15 @@ def _secret(settings: Settings) -> bytes:
 
 def _read_or_make(path: Path) -> bytes:
     try:
-        with open(path, "xb", opener=_private) as file:  # noqa: PTH123 -- Path.open takes no opener
+        with open(path, "xb", opener=_private) as file:
             file.write(secrets.token_hex(32).encode())
     except FileExistsError:
         pass
     found = path.read_bytes().strip()
     if not found:
-        raise StartError(f"{path} is empty; put it back from a copy, or remove it and make new keys")
+        raise StartError(
+            f"{path} is empty; put it back from a copy, or remove it and make new keys"
+        )
     return found
 
 

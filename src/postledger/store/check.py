@@ -1,4 +1,4 @@
-"""Looks at a store from outside, for `postledger doctor`: changes nothing, and says what to mend."""
+"""Looks at a store from outside, for `postledger doctor`: changes nothing, says what to mend."""
 
 import fcntl
 from collections.abc import Iterator, Sequence
@@ -71,8 +71,11 @@ def _look(settings: Settings, database: str) -> Iterator[Finding]:
         raise StartError(f"the store cannot be opened: {str(error).splitlines()[0]}") from error
     with closing(client):
         yield Finding("ok", "engine", f"version {client.server_version}")
-        if not _number(client, "SELECT count() FROM system.tables WHERE database = {d:String} "
-                       "AND name = 'migrations'", d=database):
+        if not _number(
+            client,
+            "SELECT count() FROM system.tables WHERE database = {d:String} AND name = 'migrations'",
+            d=database,
+        ):
             yield Finding("ok", "store", "it is empty; the server will make its tables")
             return
         yield _schema(_number(client, f"SELECT max(version) FROM {database}.migrations"))
@@ -110,4 +113,5 @@ def _parts(client: Client, database: str) -> Finding:
 
 
 def _number(client: Client, query: str, **parameters: Any) -> int:
-    return int(client.query(query, parameters).first_row[0] or 0)
+    found = client.query(query, parameters).result_rows
+    return int(found[0][0] or 0)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from postledger.events import EVENT_TYPES, FIELDS, Field, Kind
 
 HEAD = ("event_id", "type", "timestamp", "received_at", "message_id", "transmission_id", "rcpt_to")
-"""Fields that are given back from their columns: nearly all different, they would be stored twice."""
+"""Fields that are given back from their columns: nearly all different, they would be kept twice."""
 
 NOT_ASKED = frozenset(
     {
@@ -83,7 +83,6 @@ INSERTED: tuple[str, ...] = ("workspace", *_MADE)
 """The columns of the events table but `seq` and `received_at`, which the writer gives."""
 
 
-
 def definition() -> str:
     """The column definitions of the events table."""
     return ",\n    ".join(f"{field.name} {type_of(field)} {codec_of(field)}" for field in COLUMNS)
@@ -123,7 +122,7 @@ _READ = (
     "rcpt_meta",
     "geo_ip",
 )
-"""Members of a line that a row is made of, as they came; beside those that are stored as they came."""
+"""Members of a line that a row is made of; beside those that are stored as they came."""
 
 _READ_TUPLE = "Tuple(" + ", ".join(f"{name} String" for name in _READ) + ")"
 _KNOWN_TYPES = ", ".join(f"'{name}'" for name in EVENT_TYPES)
@@ -155,6 +154,7 @@ LINES = f"""
     line String"""
 """Columns of a table of lines as they came; `seq` and `received_at` where they have been stored."""
 
+
 def identified(
     table: str, *, careful: bool, head: str = _READ_TUPLE, clashing: bool = False
 ) -> str:
@@ -169,7 +169,9 @@ def identified(
     `clashing` lists get their type added to their id.
     """
     time = (_milliseconds if careful else _plain_milliseconds)("head.timestamp")
-    event_id = f"if(head.event_id = '', {_DERIVED_ID}, head.event_id)" if careful else "head.event_id"
+    event_id = (
+        f"if(head.event_id = '', {_DERIVED_ID}, head.event_id)" if careful else "head.event_id"
+    )
     if clashing:
         given = "concat(head.event_id, '.', head.type)"
         event_id = f"if(row IN {{clashing:Array(UInt64)}}, {given}, {event_id})"
@@ -245,8 +247,8 @@ def rows_definition() -> str:
 def rows(lines: str, *, careful: bool, unknown_fields: bool, clashing: bool = False) -> str:
     """The statement that makes `STAGED` rows of a table of `LINES`.
 
-    Careful and clashing as in `identified`. With `unknown_fields`, fields that the registry does not have are
-    kept in `rest`; it costs a second look at each line.
+    Careful and clashing as in `identified`. With `unknown_fields`, fields that the registry does
+    not have are kept in `rest`; it costs a second look at each line.
     """
     sender = "if(head.friendly_from = '', head.msg_from, head.friendly_from)"
     return f"""
@@ -264,7 +266,8 @@ FROM (SELECT *, JSONExtract(line, '{_REST_TUPLE}') AS others
 
 
 _TYPE = (
-    "if(source = 'native', head.type, transform(concat(source, ' ', head.type), {types_from:Array(String)}, "
+    "if(source = 'native', head.type, "
+    "transform(concat(source, ' ', head.type), {types_from:Array(String)}, "
     "{types_to:Array(String)}, if(head.type IN (" + _KNOWN_TYPES + "), head.type, 'unknown')))"
 )
 
@@ -331,9 +334,9 @@ def iso(time: str) -> str:
 
 
 EVENT = (
-    "concat('{\"event_id\":', toJSONString(event_id), ',\"type\":\"', type, '\",\"timestamp\":\"', "
+    'concat(\'{"event_id":\', toJSONString(event_id), \',"type":"\', type, \'","timestamp":"\', '
     + iso("timestamp")
-    + ", '\",\"received_at\":\"', "
+    + ', \'","received_at":"\', '
     + iso("received_at")
     + ", '\"'"
     + "".join(f", {_member(name, name)}" for name in ("message_id", "transmission_id", "rcpt_to"))

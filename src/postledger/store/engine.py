@@ -45,8 +45,12 @@ _FULL_WORDS = ("No space left on device", "NOT_ENOUGH_SPACE", "Not enough space"
 
 def migrations() -> list[tuple[int, str]]:
     """Number and text of each migration, in order."""
-    found = [file for file in (files(__package__) / "schema").iterdir() if file.name.endswith(".sql")]
-    return sorted((int(file.name.split("_")[0]), file.read_text(encoding="utf-8")) for file in found)
+    found = [
+        file for file in (files(__package__) / "schema").iterdir() if file.name.endswith(".sql")
+    ]
+    return sorted(
+        (int(file.name.split("_")[0]), file.read_text(encoding="utf-8")) for file in found
+    )
 
 
 NEWEST = max(number for number, _ in migrations())
@@ -82,7 +86,9 @@ class Engine:
             self.close()
             if isinstance(error, PostledgerError):
                 raise
-            raise StartError(f"the store at {self._shown()} cannot be opened: {_first(error)}") from error
+            raise StartError(
+                f"the store at {self._shown()} cannot be opened: {_first(error)}"
+            ) from error
 
     def close(self) -> None:
         for client in self._clients:
@@ -113,7 +119,7 @@ class Engine:
                 "WHERE active AND database = {database:String} AND table = 'events'",
                 {"database": self.database},
             )
-        events, parts, size = found.first_row
+        events, parts, size = found.result_rows[0]
         return Size(int(events), int(parts), int(size))
 
     def free_bytes(self) -> int | None:
@@ -131,7 +137,9 @@ class Engine:
             check_directory(directory)
             lock = (directory / LOCK).open("w", encoding="ascii")
         except OSError as error:
-            raise StartError(f"the store at {directory} cannot be opened: {error.strerror}") from error
+            raise StartError(
+                f"the store at {directory} cannot be opened: {error.strerror}"
+            ) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -174,7 +182,8 @@ class Engine:
             self.writer.command(f"CREATE DATABASE IF NOT EXISTS {self.database}")
         self.writer.command(
             f"CREATE TABLE IF NOT EXISTS {self.database}.migrations "
-            "(version UInt32, applied_at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version"
+            "(version UInt32, applied_at DateTime DEFAULT now()) "
+            "ENGINE = MergeTree ORDER BY version"
         )
         found = self.schema_version()
         if found > NEWEST:

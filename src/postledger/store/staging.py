@@ -32,12 +32,17 @@ class Staging:
         self._types = types
         self._lines = f"{engine.database}.lines_{name}"
         self.rows = f"{engine.database}.rows_{name}"
-        for table, definition in ((self._lines, columns.LINES), (self.rows, columns.rows_definition())):
+        for table, definition in (
+            (self._lines, columns.LINES),
+            (self.rows, columns.rows_definition()),
+        ):
             self._client.command(f"DROP TABLE IF EXISTS {table} SYNC")
             self._client.command(f"CREATE TABLE {table} ({definition}) ENGINE = Memory")
 
-    def fill(self, names: Sequence[str], lines: bytes, *, careful: bool, unknown_fields: bool) -> None:
-        """Make `rows` of these lines, and nothing else. Not careful: `refill` if there are faults."""
+    def fill(
+        self, names: Sequence[str], lines: bytes, *, careful: bool, unknown_fields: bool
+    ) -> None:
+        """Make `rows` of these lines, and of nothing else."""
         self.empty()
         self._load(names, lines)
         self._fill(careful=careful, unknown_fields=unknown_fields)
@@ -64,9 +69,7 @@ class Staging:
     def _load(self, names: Sequence[str], lines: bytes) -> None:
         self._client.raw_insert(self._lines, names, lines, fmt="TSVRaw")
 
-    def _fill(
-        self, *, careful: bool, unknown_fields: bool, clashing: Sequence[int] = ()
-    ) -> None:
+    def _fill(self, *, careful: bool, unknown_fields: bool, clashing: Sequence[int] = ()) -> None:
         made = columns.rows(
             self._lines, careful=careful, unknown_fields=unknown_fields, clashing=bool(clashing)
         )

@@ -2,8 +2,9 @@
 
 There are two ways in, for the same answer:
 
-* A large batch, or one of a foreign source (`prepare`, then `store`), is inserted on its own. To prepare is to let the engine
-  read its JSON, and may be done for the next batch while this one is stored.
+* A large batch, or one of a foreign source (`prepare`, then `store`), is inserted on its own. To
+  prepare is to let the engine read its JSON, and may be done for the next batch while this one is
+  stored.
 * Small ones (`store_small`) that come together share one entry of the journal, which costs one
   fsync instead of a part of the table with its files; `flush` moves them to the table, many at a
   time. Until then they wait here in memory.
@@ -199,9 +200,7 @@ class Writer:
             chosen += " WHERE row NOT IN {without:Array(UInt64)}"
         numbers = "{first:UInt64} + row, {now:DateTime64(3, 'UTC')}"
         try:
-            self._insert(
-                numbers, chosen, {"first": first, "now": _now(), "without": list(without)}
-            )
+            self._insert(numbers, chosen, {"first": first, "now": _now(), "without": list(without)})
         except ClickHouseError:
             self._undo(workspace, first)
             raise

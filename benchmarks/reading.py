@@ -1,0 +1,157 @@
+"""Questions over HTTP, medians, beside the raw engine's time for the same statements.
+
+    python -m benchmarks.load DIRECTORY [--events 10000000]
+    python -m benchmarks.reading DIRECTORY
+
+The raw engine is asked afterwards, in this process, on the same table, with the statements that
+Postledger makes: what is left is HTTP, parameters, JSON and Python. The store must hold demo events.
+"""
+
+import argparse
+import json
+import random
+import statistics
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import quote, urlencode
+
+from benchmarks import bench
+from postledger.http import parameters
+from postledger.settings import load
+from postledger.state.keys import DEFAULT_WORKSPACE
+from postledger.store import sql
+from postledger.store.engine import Engine
+
+_TIMES = 5
+Question = dict[str, str]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory")
+    options = parser.parse_args()
+    print(bench.machine())
+    server = bench.Server(bench.Path(options.directory))
+    idle = server.resident()
+    print(f"ready after {server.seconds_to_ready:.1f} s, {idle >> 20} MiB resident")
+    questions = make_questions(server)
+    measured = {
+        name: [over_http(server, one) for one in those] for name, those in questions.items()
+    }
+    deep = deep_pages(server)
+    others = {
+        "one event by its id": "/ledger/v1/events/" + some(server)["event_id"],
+        "timeline of a message": "/ledger/v1/messages/" + quote(some(server)["message_id"]),
+        "page of 1,000 of the feed": "/ledger/v1/feed?limit=1000",
+    }
+    alone = {name: ask(server, path) for name, path in others.items()}
+    print(f"{server.resident() >> 20} MiB resident after the questions")
+    server.stop()
+    raw = {name: [over_engine(options.directory, those)] for name, those in questions.items()}
+    for name, found in measured.items():
+        ours, limit = statistics.median(found), statistics.median(raw[name])
+        spread = f"{min(found):.1f} to {max(found):.1f}"
+        print(f"{name:58} {ours:7.1f} ms ({spread}), raw engine {limit:6.1f} ms")
+    for name, middle in {**alone, **deep}.items():
+        print(f"{name:58} {middle:7.1f} ms")
+
+
+def make_questions(server: bench.Server) -> dict[str, list[Question]]:
+    chance = random.Random(1)
+    end = bench.END
+    span = {"to": f"{end:%Y-%m-%d}"}
+    day = span | {"from": f"{end - timedelta(days=1):%Y-%m-%d}"}
+    ten = span | {"from": f"{end - timedelta(days=10):%Y-%m-%d}"}
+    ninety = span | {"from": f"{end - timedelta(days=90):%Y-%m-%d}"}
+    sample = [
+        event
+        for back in range(2, 80, 6)
+        for event in events(
+            server, {"to": f"{end - timedelta(days=back):%Y-%m-%d}", "limit": "500"}
+        )
+        if "message_id" in event and "rcpt_to" in event
+    ]
+    picked = chance.sample(sample, 9)
+    recent = [event for event in events(server, ten | {"limit": "5000"}) if "campaign_id" in event]
+    chosen = chance.sample(recent, 9)
+    return {
+        "newest 100 of the last day": [day | {"limit": "100"}],
+        "all of one recipient in 90 days": [
+            ninety | {"recipient": event["rcpt_to"], "limit": "1000"} for event in picked
+        ],
+        "all of one message in 90 days": [
+            ninety | {"message_id": event["message_id"], "limit": "1000"} for event in picked
+        ],
+        "page of 1,000 of 10 days: type and campaign": [
+            ten | {"limit": "1000", "type": e["type"], "campaign_id": e["campaign_id"]}
+            for e in chosen
+        ],
+        "page of 1,000 of 10 days: type and recipient domain": [
+            ten | {"limit": "1000", "type": e["type"], "recipient_domain": e["recipient_domain"]}
+            for e in chosen
+        ],
+        "page of 1,000 of 10 days: bounces with words in the reason": [
+            ten | {"limit": "1000", "type": "bounce", "reason": "unknown"}
+        ],
+        "page of 1,000 of 10 days: tag and provider": [
+            ten | {"limit": "1000", "tag": "vip", "mailbox_provider": "Gmail"}
+        ],
+    }
+
+
+def over_http(server: bench.Server, question: Question) -> float:
+    return ask(server, "/ledger/v1/events?" + urlencode(question))
+
+
+def ask(server: bench.Server, path: str) -> float:
+    def work() -> None:
+        status, body = server.get(path)
+        if status != 200:
+            raise SystemExit(f"{path}: {status} {body[:300]!r}")
+
+    return bench.median_ms(work, _TIMES)[1]
+
+
+def over_engine(directory: str, questions: list[Question]) -> float:
+    """The same statements, without Postledger."""
+    engine = Engine(load({}, overrides={"data_dir": directory, "readers": 1}))
+    try:
+        return statistics.median(statement_ms(engine, one) for one in questions)
+    finally:
+        engine.close()
+
+
+def statement_ms(engine: Engine, question: Question) -> float:
+    asked = parameters.events(question.items(), DEFAULT_WORKSPACE, bench.END)
+    statement = sql.page(asked.query, engine.database)
+    with engine.reader() as client:
+        work: Callable[[], object] = lambda: client.raw_query(  # noqa: E731
+            statement.text, statement.parameters, fmt="TSVRaw"
+        )
+        return bench.median_ms(work, _TIMES)[1]
+
+
+def deep_pages(server: bench.Server) -> dict[str, float]:
+    """The first page of 1,000 of a long list, and the two-hundredth."""
+    path = f"/ledger/v1/events?from=2026-09-01&to={bench.END:%Y-%m-%d}&limit=1000"
+    first, following = ask(server, path), ""
+    for _ in range(199):
+        page = json.loads(server.get(path + following)[1])
+        following = f"&cursor={page['next']}"
+    return {"page 1 of 1,000 of everything": first, "page 200 of it": ask(server, path + following)}
+
+
+def events(server: bench.Server, question: Question) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(
+        server.get("/ledger/v1/events?" + urlencode(question))[1]
+    )["events"]
+    return found
+
+
+def some(server: bench.Server) -> dict[str, str]:
+    question = {"to": f"{bench.END - timedelta(days=40):%Y-%m-%d}", "limit": "500"}
+    return next(event for event in events(server, question) if "message_id" in event)
+
+
+if __name__ == "__main__":
+    main()
