@@ -16,8 +16,8 @@ test: lint types imports ## run everything that CI runs
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.dev ## check style and formatting
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 
 types: $(VENV)/.dev ## check types
 	$(BIN)/mypy

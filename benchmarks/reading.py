@@ -4,7 +4,7 @@
     python -m benchmarks.reading DIRECTORY
 
 The raw engine is asked afterwards, in this process, on the same table, with the statements that
-Postledger makes: what is left is HTTP, parameters, JSON and Python. The store must hold demo events.
+Postledger makes: what is left is HTTP, parameters, JSON and Python.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import random
 import statistics
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from benchmarks import bench
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("directory")
     options = parser.parse_args()
     print(bench.machine())
-    server = bench.Server(bench.Path(options.directory))
+    server = bench.Server(Path(options.directory))
     idle = server.resident()
     print(f"ready after {server.seconds_to_ready:.1f} s, {idle >> 20} MiB resident")
     questions = make_questions(server)

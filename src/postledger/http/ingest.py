@@ -37,7 +37,7 @@ def ingest_routes(intake: Intake) -> list[HTTPRouteHandler]:
         """Store newline-delimited events in SparkPost's envelope."""
         stored = await intake.store(request, "sparkpost", sparkpost.read)
         named = [_element(problem) for problem in stored.bad[:MOST_ERRORS_LISTED]]
-        if stored.bad and stored.nothing_usable:
+        if stored.nothing_usable and not stored.pinged:
             return _json(422, {"errors": named})
         members: dict[str, Any] = {"results": {"id": str(uuid.uuid4())}}
         return _json(200, members | ({"errors": named} if named else {}))

@@ -47,6 +47,7 @@ class Lane:
         self._preparing = ThreadPoolExecutor(PREPARED_AT_ONCE, thread_name_prefix="prepare")
         self._queue: deque[_Waiting] = deque()
         self._something = asyncio.Event()
+        self._under_way: set[asyncio.Future[Outcome]] = set()
         self._closing = False
         self._bytes = 0
         self._flush_queued: asyncio.Future[None] | None = None
@@ -57,6 +58,8 @@ class Lane:
 
     async def close(self) -> None:
         """Store what has been handed in, and close the writer."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
         self._closing = True
         self._something.set()
         if self._task is not None:
@@ -75,7 +78,13 @@ class Lane:
         self._bytes -= size
 
     async def store(self, arrival: Arrival) -> Outcome:
-        """What became of `arrival`, when it is on disk."""
+        """What became of `arrival`, when it is on disk. It goes on when the caller is cancelled."""
+        task = asyncio.ensure_future(self._store(arrival))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _store(self, arrival: Arrival) -> Outcome:
         waiting = _Waiting(arrival)
         if not self._is_small(arrival):
             loop = asyncio.get_running_loop()

@@ -28,15 +28,14 @@ def process_routes(engine: Engine, reads: Reads, figures: Figures) -> list[HTTPR
                 problems.body(503, "Not ready", detail),
                 status_code=503,
                 media_type=problems.MEDIA_TYPE,
+                headers={"Retry-After": "30"},
             )
         return _ok()
 
     @get("/metrics")
     async def metrics() -> Response[bytes]:
         """Figures of the process in Prometheus' text format."""
-        return Response(
-            await reads.ask(figures.text), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        return Response(await reads.ask(figures.text), media_type="text/plain; version=0.0.4")
 
     return [alive, ready, metrics]
 

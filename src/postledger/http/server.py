@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 import uvicorn
+from litestar.types import ASGIApp
 
 from postledger import demo
 from postledger.errors import StartError
@@ -33,6 +35,7 @@ def serve(settings: Settings, demo: int = 0) -> int:
     Raises StartError when the process cannot start.
     """
     configure_logs(settings)
+    listener = _listen(settings)
     engine = Engine(settings)
     try:
         keyring = open_keyring(settings)
@@ -40,7 +43,7 @@ def serve(settings: Settings, demo: int = 0) -> int:
         key = _first_key(keyring, settings)
         if demo and not engine.size().events:
             load_demo(writer, demo)
-        asyncio.run(_run(settings, engine, writer, keyring, key))
+        asyncio.run(_run(application(settings, engine, writer, keyring), listener, settings, key))
     finally:
         engine.close()
     return 0
@@ -54,31 +57,24 @@ def load_demo(writer: Writer, count: int) -> None:
     _LOG.info("demo_loaded", events=count)
 
 
-async def _run(
-    settings: Settings, engine: Engine, writer: Writer, keyring: Keyring, key: str | None
-) -> None:
+async def _run(app: ASGIApp, listener: socket.socket, settings: Settings, key: str | None) -> None:
     config = uvicorn.Config(
-        application(settings, engine, writer, keyring),
-        host=settings.host,
-        port=settings.port,
+        app,
         http="httptools",
         ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
-        backlog=_BACKLOG,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     server = _Server(config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
-    announce = loop.create_task(_announce(server, settings, key))
-    await server.serve()
+    announce = loop.create_task(_announce(server, settings, listener, key))
+    await server.serve(sockets=[listener])
     announce.cancel()
-    if not server.started:
-        raise StartError(f"{settings.host}:{settings.port} cannot be listened on; is it in use?")
 
 
 class _Server(uvicorn.Server):
@@ -93,10 +89,24 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _announce(server: uvicorn.Server, settings: Settings, key: str | None) -> None:
+def _listen(settings: Settings) -> socket.socket:
+    """The socket, before anything else is opened, so that a port in use is told at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise StartError(
+            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
+            "choose another --port or --host"
+        ) from error
+
+
+async def _announce(
+    server: uvicorn.Server, settings: Settings, listener: socket.socket, key: str | None
+) -> None:
     while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
         await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
+    port = listener.getsockname()[1]
     address = f"http://{settings.host}:{port}"
     _LOG.info("listening", address=address)
     if key is not None:

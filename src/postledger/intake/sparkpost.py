@@ -2,16 +2,16 @@
 (webhook batch). Contract `bird-sparkpost.md`, sections 5.1, 6 and 10.
 
 Values are mostly texts, numbers too; `timestamp` is unix seconds as a text or a number, or RFC
-3339. The names are our own. A type that has no equivalent here (relay, SMS, A/B test and ingest events)
-becomes `unknown` and is kept, as it was, in `raw_type`. `{"msys": {}}` is the ping with which
-SparkPost tests a webhook: a record without an event.
+3339. The names are our own. A type that has no equivalent here (relay, SMS, A/B test and ingest
+events) becomes `unknown` and is kept, as it was, in `raw_type`. `{"msys": {}}` is the ping with
+which SparkPost tests a webhook: a record without an event.
 """
 
 from collections.abc import Iterable
 
 import msgspec
 
-from postledger.errors import Problem, Unreadable
+from postledger.errors import Problem
 from postledger.intake.batch import Batch, check_each, one_line
 from postledger.intake.native import LINES_TYPES, split_array
 from postledger.intake.record import LOOSE
@@ -59,8 +59,6 @@ def _check(records: Iterable[bytes], largest: int) -> Batch:
         else:
             events.append(event)
             indexes.append(index)
-    if not events and not problems:
-        raise Unreadable("the body is empty")
     found = _check_events(events, largest)
     named = [
         Problem(problem.message, index=indexes[problem.index or 0], field=problem.field)

@@ -1,8 +1,8 @@
 """Workspaces, and the keys that give access to them.
 
 A key is `pl_ID_SECRET`: the id is for people and for finding it, the secret is 256 random bits.
-What is stored is HMAC-SHA256 of the whole key with the server's secret; a slow hash would add nothing to
-so much chance. A key is shown once, when it is made.
+What is stored is HMAC-SHA256 of the whole key with the server's secret; a slow hash would add
+nothing to so much chance. A key is shown once, when it is made.
 """
 
 import hashlib
@@ -73,7 +73,8 @@ class Keyring:
         fixed_key: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`fixed_key`, if not empty, is a key with every scope on the default workspace."""
+        """`fixed_key`, if not empty, is a key with every scope on the default workspace, unless it
+        is a stored key, which stays what it is: commands read the same variable."""
         self._engine = engine
         self._secret = secret
         self._clock = clock
@@ -173,8 +174,6 @@ class Keyring:
         """The key with this text, if it is live; else Unauthenticated."""
         now = self._clock()
         digest = self._digest(text)
-        if self._fixed is not None and hmac.compare_digest(digest, self._fixed):
-            return Key("fixed", DEFAULT_WORKSPACE, "", tuple(SCOPES), now, None, None)
         checked, key = self._remembered.get(digest, (None, None))
         if checked is None or now - checked >= REMEMBERED or checked > now:
             key = self._look_up(text, digest)
@@ -182,13 +181,16 @@ class Keyring:
                 self._remembered.clear()
             if key is not None:
                 self._remembered[digest] = (now, key)
+        if key is None and self._fixed is not None and hmac.compare_digest(digest, self._fixed):
+            return Key("fixed", DEFAULT_WORKSPACE, "", tuple(SCOPES), now, None, None)
         if key is None or not key.live(now):
             raise Unauthenticated("the key is unknown, revoked or expired")
         return key
 
     def _look_up(self, text: str, digest: str) -> Key | None:
-        _, _, rest = text.partition("pl_")
-        key_id = rest.partition("_")[0]
+        if not text.startswith("pl_"):
+            return None
+        key_id = text[3:].partition("_")[0]
         query = select(tables.keys).where(tables.keys.c.id == key_id)
         with self._engine.connect() as connection:
             row = connection.execute(query).mappings().one_or_none()

@@ -7,10 +7,12 @@ is one client for writing and a pool of them for reading.
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import queue
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,6 +113,12 @@ class Engine:
     def directory(self) -> Path | None:
         """Where the embedded store lies; None for a server."""
         return Path(self._place.path) if self.embedded else None
+
+    @property
+    def nickname(self) -> str:
+        """What tells this process's tables in memory from another's, and stays at a restart."""
+        whose = f"{socket.gethostname()} {self.settings.directory}"
+        return hashlib.sha256(whose.encode()).hexdigest()[:8]
 
     def size(self) -> Size:
         with self.reader() as client:

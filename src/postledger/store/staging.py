@@ -30,8 +30,8 @@ class Staging:
         """`types`: the names of types of foreign sources, as parameters of `columns.rows`."""
         self._client: Client = engine.client(columns.WRITE_SETTINGS)
         self._types = types
-        self._lines = f"{engine.database}.lines_{name}"
-        self.rows = f"{engine.database}.rows_{name}"
+        self._lines = f"{engine.database}.lines_{engine.nickname}_{name}"
+        self.rows = f"{engine.database}.rows_{engine.nickname}_{name}"
         for table, definition in (
             (self._lines, columns.LINES),
             (self.rows, columns.rows_definition()),
