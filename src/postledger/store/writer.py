@@ -24,7 +24,7 @@ from pathlib import Path
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from postledger.errors import Problem, StoreFull
+from postledger.errors import Problem, StartError, StoreFull, StoreUnavailable
 from postledger.store import columns
 from postledger.store.engine import Engine, translated
 from postledger.store.journal import Journal
@@ -338,7 +338,10 @@ class Writer:
         """Move to the table what an earlier process left in the journal."""
         self._waiting = [row for rows in self._journal.frames() for row in rows.split(b"\n")]
         self._doubtful = self._waiting_unknown = True
-        self.flush()
+        try:
+            self.flush()
+        except StoreUnavailable as error:
+            raise StartError(f"the journal cannot be moved to the table: {error}") from error
         self._doubtful = False
 
     def _last_numbers(self) -> defaultdict[str, int]:
