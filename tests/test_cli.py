@@ -472,15 +472,23 @@ def test_a_missing_file_is_found_before_anything_is_sent(
     assert ledger.asked == []
 
 
-def test_standard_input(ledger: Ledger) -> None:
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_standard_input(
+    pack: Callable[[bytes], bytes],
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """`-` is standard input, compressed or not."""
-    with started("import", "-", "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        out, _ = process.communicate(gzip.compress(ndjson(event(1), event(2))))
-    assert process.returncode == 0
-    assert json.loads(out)["files"] == [
-        {"file": "-", "read": 2, "accepted": 2, "duplicates": 0, "rejected": 0}
-    ]
-    assert [event(1), event(2)] == ledger.records
+    reading, writing = os.pipe()
+    os.write(writing, pack(ndjson(event(1), event(2))))
+    os.close(writing)
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert main(["import", "-", "--json"]) == 0
+    counts = {"read": 2, "accepted": 2, "duplicates": 0, "rejected": 0}
+    assert summary(capsys)["files"] == [{"file": "-"} | counts]
+    assert ledger.records == [event(1), event(2)]
 
 
 # -- import: batches

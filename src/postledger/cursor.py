@@ -26,8 +26,7 @@ def encode(query: object, place: Position) -> str:
     different for different lists.
     """
     body = json.dumps(place, separators=(",", ":")).encode()
-    raw = bytes([VERSION]) + _digest(query, body) + body
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return _text(bytes([VERSION]) + _digest(query, body) + body)
 
 
 def decode(query: object, text: str, *, parameter: str = "cursor") -> Position:
@@ -39,6 +38,8 @@ def decode(query: object, text: str, *, parameter: str = "cursor") -> Position:
         raw = b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except ValueError as error:
         raise _bad(parameter, "is damaged; send the text exactly as it was given") from error
+    if text != _text(raw):  # base64 has spare bits, and padding
+        raise _bad(parameter, "is damaged; send the text exactly as it was given")
     if not raw or raw[0] != VERSION:
         raise _bad(parameter, "is damaged, or of another version; start from the first page")
     body = raw[1 + _DIGEST :]
@@ -50,6 +51,10 @@ def decode(query: object, text: str, *, parameter: str = "cursor") -> Position:
         )
     place: Position = json.loads(body)
     return place
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _digest(query: object, body: bytes) -> bytes:

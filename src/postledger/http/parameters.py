@@ -187,13 +187,18 @@ def _choice(given: dict[str, list[str]], name: str, choices: Sequence[str]) -> s
 
 def _range(given: dict[str, list[str]], now: datetime) -> tuple[datetime, datetime]:
     end = _time("to", given["to"][0]) if "to" in given else now + AHEAD
-    default_start = (end if "to" in given else now) - DEFAULT_SPAN
-    start = _time("from", given["from"][0]) if "from" in given else default_start
+    start = _time("from", given["from"][0]) if "from" in given else _a_span_before(given, end, now)
     if start > end:
         raise BadInput.parameter("from", "is after `to`")
     return start, end
 
 
+def _a_span_before(given: dict[str, list[str]], end: datetime, now: datetime) -> datetime:
+    last = end if "to" in given else now
+    return last - min(DEFAULT_SPAN, last - _FIRST)
+
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
 _TIME = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)"
     r"(?:[Tt ](?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<part>\d+))?(?P<zone>[Zz]|[+ -]\d\d:\d\d))?"

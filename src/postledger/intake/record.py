@@ -82,6 +82,8 @@ class Description:
                         return None
                     decoder = self._open
                     count += len(decoder.decode_lines(chunk))
+                if decoder is self._open:
+                    chunk.decode()  # fields that we do not know are skipped above, bytes and all
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 return None
         return count, decoder is self._open

@@ -1,7 +1,8 @@
 """The journal: what was taken in and is not yet in the table, on disk.
 
 A frame is: length and CRC-32 of the payload (eight bytes, little-endian), the payload. `append`
-returns after fsync. A frame that a crash has cut short was never acknowledged; it ends the file.
+returns after fsync. A frame that a crash has cut short was never acknowledged; it is cut off when
+the journal is opened.
 """
 
 import os
@@ -17,7 +18,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
-        self._size = os.fstat(self._file).st_size
+        self._size = sum(_HEADER.size + len(payload) for payload in self.frames())
+        os.ftruncate(self._file, self._size)  # else what comes next would stand behind a torn frame
         _sync_directory(path.parent)
 
     def append(self, payload: bytes) -> None:

@@ -1,0 +1,133 @@
+"""Keys and scopes: section 2 of the native contract; and the shape of what goes wrong."""
+
+import time
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from conftest import Client, Server, keyring_of, new_client, problem
+from making import NDJSON, event, lines
+from postledger.http.description import document
+
+OPEN = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"}
+ROUTES = [
+    (method.upper(), path)
+    for path, operations in document()["paths"].items()
+    for method in operations
+]
+CLOSED = [(method, path) for method, path in ROUTES if path not in OPEN]
+OURS = [(method, path) for method, path in CLOSED if path.startswith("/ledger/")]
+
+
+def ask(client: Client, method: str, path: str, **headers: str) -> int:
+    """The status of a request; an error of ours has the right shape."""
+    place = path.replace("{event_id}", "e000001").replace("{message_id}", "m")
+    body = lines(event(1)) if method == "POST" else None
+    given = {"Content-Type": NDJSON} | headers
+    answer = client.request(method, place, body, given)
+    if answer.status >= 400 and path.startswith("/ledger/"):
+        problem(answer, answer.status)
+    if answer.status == 401:
+        assert answer.headers["www-authenticate"]
+    return answer.status
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_a_key_is_needed(server: Server, method: str, path: str) -> None:
+    """Every route but the open ones asks for a key, and refuses one that it does not know."""
+    nobody = Client(server.client.address, "")
+    assert 401 == ask(nobody, method, path)
+    for header in ("Bearer", "Bearer ", "Bearer wrong", "Bearer pl_000000000000_x", "Bearer ä",
+                   "Token a-key-for-tests", "Basic a-key-for-test", "wrong", "Bearer pl__"):  # fmt: skip
+        assert 401 == ask(nobody, method, path, Authorization=header.encode().decode("latin-1"))
+
+
+@pytest.mark.parametrize("path", sorted(OPEN))
+def test_open_routes(server: Server, path: str) -> None:
+    """The routes that tell of the process need no key."""
+    assert 200 == Client(server.client.address, "").request("GET", path).status
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+def test_a_scope_is_needed(server: Server, method: str, path: str) -> None:
+    """A key without the scope of a route is refused; one with it, or with `admin`, is not."""
+    right = "events:write" if method == "POST" else "events:read"
+    wrong = "events:read" if method == "POST" else "events:write"
+    assert 403 == ask(new_client(server, (wrong, "exports:read", "exports:write")), method, path)
+    assert 403 not in {
+        ask(new_client(server, (scope,)), method, path) for scope in (right, "admin")
+    }
+
+
+def test_the_missing_scope_is_named(server: Server) -> None:
+    """A refusal names the scope that is missing."""
+    answer = new_client(server, ("events:write",)).request("GET", "/ledger/v1/events")
+    assert "events:read" in problem(answer, 403)["detail"]
+
+
+def test_the_scheme_in_any_case(server: Server) -> None:
+    """`bearer` may be written in any case."""
+    nobody = Client(server.client.address, "")
+    assert 200 == ask(nobody, "GET", "/ledger/v1/events", Authorization="bearer a-key-for-tests")
+
+
+def test_the_key_as_sparkpost_carries_it(server: Server) -> None:
+    """SparkPost's route takes the key bare, as a Basic user, as AccessKey and as Bearer."""
+    nobody = Client(server.client.address, "")
+    key = new_client(server).key
+    basic = b64encode(f"{key}:".encode()).decode()
+    for header in (key, f"Basic {basic}", f"AccessKey {key}", f"Bearer {key}"):
+        assert 401 != ask(nobody, "POST", "/api/v1/ingest/events", Authorization=header)
+    assert 401 == ask(nobody, "GET", "/ledger/v1/events", Authorization=key)
+
+
+def test_revoked(server: Server) -> None:
+    """A key that is revoked beside the running server works no longer than about a second."""
+    client = new_client(server)
+    assert 200 == ask(client, "GET", "/ledger/v1/events")
+    keyring_of(server).revoke(client.key.split("_")[1])
+    time.sleep(1.1)
+    assert 401 == ask(client, "GET", "/ledger/v1/events")
+
+
+def test_expired(server: Server) -> None:
+    """A key works until it expires."""
+    ring = keyring_of(server)
+    until = datetime.now(UTC) + timedelta(seconds=1.5)
+    text, _ = ring.create_key("default", ["events:read"], expires_at=until)
+    client = Client(server.client.address, text)
+    assert 200 == ask(client, "GET", "/ledger/v1/events")
+    time.sleep(1.6)
+    assert 401 == ask(client, "GET", "/ledger/v1/events")
+
+
+def test_no_key_in_the_log(server: Server) -> None:
+    """The log has neither keys nor addresses nor payloads."""
+    client = new_client(server)
+    client.store(event(1, rcpt_to="secret.person@x.example"))
+    client.get("/ledger/v1/events?recipient=secret.person@x.example")
+    client.request("GET", "/ledger/v1/events?limit=secret.person")
+    log = server.log.read_text()
+    assert "/ledger/v1/events" in log
+    assert client.key not in log
+    assert "secret.person" not in log
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/ledger/v1/nothing", 404), ("GET", "/", 404), ("DELETE", "/ledger/v1/events", 405),
+     ("POST", "/ledger/v1/feed", 405), ("GET", "/ledger/v1/intake/sparkpost", 405),
+     ("GET", "/ledger/v1/events?x=%FF", 400), ("GET", "/ledger/v1/events?limit=x", 400)],
+)  # fmt: skip
+def test_other_refusals(client: Client, method: str, path: str, status: int) -> None:
+    """An unknown path, a wrong method and a wrong parameter get problem documents too."""
+    problem(client.request(method, path), status)
+
+
+def test_headers_of_every_answer(client: Client) -> None:
+    """No answer is kept by a cache, or taken for another type than it says."""
+    for path in ("/ledger/v1/events", "/ledger/v1/nothing", "/docs"):
+        headers = client.request("GET", path).headers
+        assert "nosniff" == headers["x-content-type-options"]
+        assert "no-store" == headers["cache-control"]

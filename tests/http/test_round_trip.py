@@ -1,0 +1,47 @@
+"""The two readings of an event, that of `intake` and that of the store, are one."""
+
+import json
+from itertools import count
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conftest import Client
+from making import ALL_TIME, NDJSON, TEXT, Event, accepted, comparable, same
+
+_RUNS = count()
+_MANY = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def stored_as(client: Client, events: list[Event], *, ascii_only: bool = True) -> list[Event]:
+    """Store events, each with a campaign of its own, and give them back in the same order."""
+    run = next(_RUNS)
+    names = [f"run {run} event {number}" for number in range(len(events))]
+    body = b"\n".join(
+        json.dumps({**event, "campaign_id": name}, ensure_ascii=ascii_only).encode()
+        for event, name in zip(events, names, strict=True)
+    )
+    answer = client.post(body, Content_Type=NDJSON)
+    assert {"accepted": len(events), "duplicates": 0, "rejected": 0, "errors": []} == answer.json()
+    asked = urlencode([("campaign_id", name) for name in names])
+    found = client.get(f"/ledger/v1/events?{ALL_TIME}&limit=10000&{asked}")["events"]
+    of = {event.pop("campaign_id"): event for event in found}
+    assert len(events) == len(found)
+    return [of[name] for name in names]
+
+
+@given(st.lists(accepted(), min_size=1, max_size=20), st.booleans())
+@_MANY
+def test_accepted_is_given_back(
+    either: Client, cases: list[tuple[Event, Event]], ascii_only: bool
+) -> None:
+    """Whatever intake accepts comes back in its normal form, and nothing is lost."""
+    found = stored_as(either, [given for given, _ in cases], ascii_only=ascii_only)
+    for (_, expected), event in zip(cases, found, strict=True):
+        assert same(expected, comparable(event)), (expected, event)

@@ -1,0 +1,95 @@
+"""The journal: acknowledged and not in the table yet."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postledger.store.journal import Journal
+
+PAYLOADS = st.lists(st.binary(max_size=60), max_size=6)
+
+
+def refilled(path: Path, payloads: list[bytes]) -> Journal:
+    path.unlink(missing_ok=True)
+    journal = Journal(path)
+    for payload in payloads:
+        journal.append(payload)
+    return journal
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("journal") / "journal"
+
+
+@given(PAYLOADS)
+def test_what_was_appended_is_there_after_a_restart(path: Path, payloads: list[bytes]) -> None:
+    """All payloads, in order, whatever they are."""
+    refilled(path, payloads).close()
+    journal = Journal(path)
+    assert payloads == list(journal.frames())
+    journal.close()
+
+
+@given(PAYLOADS, st.data())
+def test_a_crash_in_the_middle_loses_only_the_last(
+    path: Path, payloads: list[bytes], data: st.DataObject
+) -> None:
+    """A file cut anywhere gives the payloads that are whole, and appending goes on after them."""
+    refilled(path, payloads).close()
+    size = path.stat().st_size
+    kept = data.draw(st.integers(0, size))
+    os.truncate(path, kept)
+    ends = [0]
+    for payload in payloads:
+        ends.append(ends[-1] + 8 + len(payload))
+    whole = payloads[: sum(end <= kept for end in ends[1:])]
+    journal = Journal(path)
+    assert whole == list(journal.frames())
+    journal.append(b"next")
+    assert [*whole, b"next"] == list(journal.frames())
+    journal.close()
+
+
+@given(st.binary(min_size=1, max_size=40), st.data())
+def test_a_flipped_bit_is_noticed(path: Path, payload: bytes, data: st.DataObject) -> None:
+    """A payload that is not what was written is not given out."""
+    refilled(path, [payload]).close()
+    raw = bytearray(path.read_bytes())
+    at = data.draw(st.integers(8, len(raw) - 1))
+    raw[at] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(raw)
+    journal = Journal(path)
+    assert [] == list(journal.frames())
+    journal.close()
+
+
+def test_cleared_is_empty(path: Path) -> None:
+    """What is in the table now is forgotten, and new entries start afresh."""
+    journal = refilled(path, [b"a", b"b"])
+    journal.clear()
+    assert [] == list(journal.frames())
+    journal.append(b"c")
+    assert [b"c"] == list(journal.frames())
+    journal.close()
+
+
+def test_an_entry_that_fails_leaves_nothing(path: Path) -> None:
+    """When the disk is full, what was there before stays readable, and nothing is added."""
+    import resource
+
+    journal = refilled(path, [b"first"])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            journal.append(b"x" * 8192)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [b"first"] == list(journal.frames())
+    journal.append(b"second")
+    assert [b"first", b"second"] == list(journal.frames())
+    journal.close()
