@@ -77,7 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 512 * KIB
     flush_ms: Annotated[
         int, _help("Longest time that an event stays in the journal only, ms", ge=1, le=60_000)
-    ] = 500
+    ] = 2000
     min_free_bytes: Annotated[
         int, _help("Free room on the disk below which nothing more is taken in", ge=0)
     ] = 32 * MIB

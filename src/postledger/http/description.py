@@ -53,7 +53,7 @@ def description_routes() -> list[HTTPRouteHandler]:
         """The description as a page."""
         return Response(
             page().encode(),
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
             headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
         )
 

@@ -244,12 +244,18 @@ def rows_definition() -> str:
     )
 
 
-def rows(lines: str, *, careful: bool, unknown_fields: bool, clashing: bool = False) -> str:
+def rows(
+    lines: str, *, one_batch: bool, careful: bool, unknown_fields: bool, clashing: bool = False
+) -> str:
     """The statement that makes `STAGED` rows of a table of `LINES`.
 
-    Careful and clashing as in `identified`. With `unknown_fields`, fields that the registry does
+    Careful and clashing as in `identified`. The lines of `one_batch` have their workspace and
+    source as parameters, not in the table. With `unknown_fields`, fields that the registry does
     not have are kept in `rest`; it costs a second look at each line.
     """
+    if one_batch:
+        given = "{workspace:String} AS workspace, {source:String} AS source"
+        lines = f"(SELECT * REPLACE ({given}) FROM {lines})"
     sender = "if(head.friendly_from = '', head.msg_from, head.friendly_from)"
     return f"""
 SELECT row, fault, seq, received_at, workspace,
@@ -368,6 +374,9 @@ WRITE_SETTINGS: dict[str, object] = {
     "materialize_skip_indexes_on_insert": 0,  # merges make them; new parts are small
 }
 """Engine settings that the expressions for the way in rely on."""
+
+STAGE_SETTINGS = WRITE_SETTINGS | {"query_plan_enable_optimizations": 0}
+"""The same for staging tables, which lie in memory: there is nothing to optimise."""
 
 READ_SETTINGS: dict[str, object] = {"output_format_json_escape_forward_slashes": 0}
 """The same for the way out."""

@@ -4,32 +4,24 @@ Each has a client of its own, so that the engine reads one batch while it stores
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from datetime import datetime
 
 from clickhouse_connect.driver.client import Client
 
 from postledger.store import columns
 from postledger.store.engine import Engine
+from postledger.store.identity import Identity
 
-CAME = ("workspace", "source", "line")
-KEPT = ("seq", "received_at", *CAME)
-"""Columns of lines as they come, and as the journal keeps them."""
-
-
-class Identity(NamedTuple):
-    """Which event a line is; `milliseconds` since 1970. `fault` as in `columns.FAULTS`; 0: none."""
-
-    workspace: str
-    milliseconds: int
-    event_id: str
-    fault: int
+_CAME = ("workspace", "source", "line")
+_KEPT = ("seq", "received_at", *_CAME)
 
 
 class Staging:
     def __init__(self, engine: Engine, name: str, types: dict[str, object]) -> None:
         """`types`: the names of types of foreign sources, as parameters of `columns.rows`."""
-        self._client: Client = engine.client(columns.WRITE_SETTINGS)
+        self._client: Client = engine.client(columns.STAGE_SETTINGS)
         self._types = types
+        self._batch: dict[str, object] = {}
         self._lines = f"{engine.database}.lines_{engine.nickname}_{name}"
         self.rows = f"{engine.database}.rows_{engine.nickname}_{name}"
         for table, definition in (
@@ -39,49 +31,65 @@ class Staging:
             self._client.command(f"DROP TABLE IF EXISTS {table} SYNC")
             self._client.command(f"CREATE TABLE {table} ({definition}) ENGINE = Memory")
 
-    def fill(
-        self, names: Sequence[str], lines: bytes, *, careful: bool, unknown_fields: bool
-    ) -> None:
-        """Make `rows` of these lines, and of nothing else."""
-        self.empty()
-        self._load(names, lines)
-        self._fill(careful=careful, unknown_fields=unknown_fields)
+    def read(self, workspace: str, source: str, lines: bytes, *, unknown_fields: bool) -> None:
+        """Make `rows` of the lines of one batch, and of nothing else.
 
-    def refill(self, *, unknown_fields: bool, clashing: Sequence[int] = ()) -> None:
-        """Make `rows` of the same lines again, carefully; `clashing` as in `columns.identified`."""
+        Those of our own source are read plainly (`columns.identified`); if that finds faults, ask
+        for `read_again`.
+        """
+        self.empty()
+        self._batch = {"workspace": workspace, "source": source}
+        self._client.raw_insert(self._lines, ["line"], lines, fmt="LineAsString")
+        self._fill(careful=source != "native", unknown_fields=unknown_fields)
+
+    def read_again(self, *, unknown_fields: bool, clashing: Sequence[int] = ()) -> None:
+        """Make `rows` of the same lines, carefully; `clashing` as in `columns.identified`."""
         self._client.command(f"TRUNCATE TABLE {self.rows}")
         self._fill(careful=True, unknown_fields=unknown_fields, clashing=clashing)
 
-    def identify(self, lines: bytes) -> list[Identity]:
-        """Which events these lines are, in order; `rows` stays as it was."""
-        self._client.command(f"TRUNCATE TABLE {self._lines}")
-        self._load(CAME, lines)
-        found = self._identities(careful=False)
-        if any(identity.fault for identity in found):
-            found = self._identities(careful=True)
-        return found
+    def read_kept(self, rows: bytes, *, careful: bool, unknown_fields: bool) -> None:
+        """Make `rows` of lines as `kept` gives them, and of nothing else."""
+        self.empty()
+        self._batch = {}
+        self._client.raw_insert(self._lines, _KEPT, rows, fmt="TSVRaw")
+        self._fill(careful=careful, unknown_fields=unknown_fields)
+
+    def identify(self, rows: bytes) -> list[Identity]:
+        """Which events these lines are, as `came` gives them, in order."""
+        self.empty()
+        self._client.raw_insert(self._lines, _CAME, rows, fmt="TSVRaw")
+        identified = columns.identified(self._lines, careful=True)
+        found = self._client.query(
+            "SELECT workspace, toUnixTimestamp64Milli(timestamp), event_id, fault "
+            f"FROM ({identified}) ORDER BY row"
+        )
+        return [Identity(*row) for row in found.result_rows]
 
     def empty(self) -> None:
         """Give the memory back."""
         self._client.command(f"TRUNCATE TABLE {self._lines}")
         self._client.command(f"TRUNCATE TABLE {self.rows}")
 
-    def _load(self, names: Sequence[str], lines: bytes) -> None:
-        self._client.raw_insert(self._lines, names, lines, fmt="TSVRaw")
-
     def _fill(self, *, careful: bool, unknown_fields: bool, clashing: Sequence[int] = ()) -> None:
         made = columns.rows(
-            self._lines, careful=careful, unknown_fields=unknown_fields, clashing=bool(clashing)
+            self._lines,
+            one_batch=bool(self._batch),
+            careful=careful,
+            unknown_fields=unknown_fields,
+            clashing=bool(clashing),
         )
         self._client.command(
             f"INSERT INTO {self.rows} ({', '.join(columns.STAGED)}) {made}",
-            self._types | {"clashing": list(clashing)},
+            self._types | self._batch | {"clashing": list(clashing)},
         )
 
-    def _identities(self, *, careful: bool) -> list[Identity]:
-        identified = columns.identified(self._lines, careful=careful)
-        found = self._client.query(
-            "SELECT workspace, toUnixTimestamp64Milli(timestamp), event_id, fault "
-            f"FROM ({identified}) ORDER BY row"
-        )
-        return [Identity(*row) for row in found.result_rows]
+
+def came(workspace: str, source: str, lines: bytes) -> bytes:
+    """Lines with their workspace and source."""
+    start = f"{workspace}\t{source}\t".encode()
+    return start + lines.replace(b"\n", b"\n" + start)
+
+
+def kept(number: int, now: datetime, row: bytes) -> bytes:
+    """A line as `came` gives it, with its number and the time when it came: for the journal."""
+    return b"%d\t%b\t%b" % (number, f"{now:%Y-%m-%d %H:%M:%S.%f}"[:-3].encode(), row)

@@ -27,8 +27,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from postledger.errors import Problem, StartError, StoreFull, StoreUnavailable
 from postledger.store import columns
 from postledger.store.engine import Engine, translated
+from postledger.store.identity import Identity, of_line
 from postledger.store.journal import Journal
-from postledger.store.staging import CAME, KEPT, Identity, Staging
+from postledger.store.staging import Staging, came, kept
 
 PREPARED_AT_ONCE = 2
 _REPEAT = -1
@@ -87,6 +88,7 @@ class Writer:
         self._waiting: list[bytes] = []
         self._waiting_ids: set[tuple[str, int, str]] = set()
         self._waiting_unknown = False
+        self._waiting_careful = False
         self._waiting_since = 0.0
         self._doubtful = False
         types = _type_names(vocabularies)
@@ -123,10 +125,10 @@ class Writer:
         staging = self._free.get()
         try:
             with translated():
-                staging.fill(
-                    CAME,
-                    _rows(arrival),
-                    careful=not arrival.own,
+                staging.read(
+                    arrival.workspace,
+                    arrival.source,
+                    arrival.lines,
                     unknown_fields=arrival.unknown_fields,
                 )
         except BaseException:
@@ -160,12 +162,12 @@ class Writer:
         if arrival.own:
             if all(why == _REPEAT for _, why in flagged):
                 return flagged
-            staging.refill(unknown_fields=arrival.unknown_fields)
+            staging.read_again(unknown_fields=arrival.unknown_fields)
         else:
             clashing = self._clashing(staging) if flagged else []
             if not clashing:
                 return flagged
-            staging.refill(unknown_fields=arrival.unknown_fields, clashing=clashing)
+            staging.read_again(unknown_fields=arrival.unknown_fields, clashing=clashing)
         return self._flagged(staging)
 
     def _clashing(self, staging: Staging) -> list[int]:
@@ -250,9 +252,9 @@ class Writer:
     def store_small(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Store several small arrivals of our own form with one fsync: on an error none of them."""
         self._check_room()
-        lines = b"\n".join(map(_rows, arrivals))
+        rows = b"\n".join(came(a.workspace, a.source, a.lines) for a in arrivals)
         with translated():
-            identities = self._small.identify(lines)
+            identities = self._identify(arrivals, rows)
             flagged = self._flags(identities)
         last = self._last.copy()
         outcomes: list[Outcome] = []
@@ -266,10 +268,18 @@ class Writer:
             last[arrival.workspace] += outcome.accepted
             outcomes.append(outcome)
         if any(numbers):
-            self._keep(lines, identities, numbers)
+            self._keep(rows.split(b"\n"), identities, numbers)
             self._waiting_unknown |= any(arrival.unknown_fields for arrival in arrivals)
         self._last = last
         return outcomes
+
+    def _identify(self, arrivals: Sequence[Arrival], rows: bytes) -> Sequence[Identity]:
+        told = [of_line(a.workspace, line) for a in arrivals for line in a.lines.split(b"\n")]
+        certain = [identity for identity in told if identity is not None]
+        if len(certain) == len(told):
+            return certain
+        self._waiting_careful = True
+        return self._small.identify(rows)
 
     def _flags(self, identities: Sequence[Identity]) -> dict[int, int]:
         """The rows that are not to be stored: a fault, or a repeat."""
@@ -299,13 +309,18 @@ class Writer:
         )
         return {(workspace, ms, event_id) for workspace, ms, event_id in found.result_rows}
 
-    def _keep(self, lines: bytes, identities: Sequence[Identity], numbers: Sequence[int]) -> None:
-        rows = _journal_rows(lines, numbers, _now())
+    def _keep(
+        self, rows: Sequence[bytes], identities: Sequence[Identity], numbers: Sequence[int]
+    ) -> None:
+        now = _now()
+        stored = [
+            kept(number, now, row) for number, row in zip(numbers, rows, strict=True) if number
+        ]
         with translated():
-            self._journal.append(b"\n".join(rows))
+            self._journal.append(b"\n".join(stored))
         if not self._waiting:
             self._waiting_since = time.monotonic()
-        self._waiting += rows
+        self._waiting += stored
         self._waiting_ids.update(
             identity[:3] for identity, number in zip(identities, numbers, strict=True) if number
         )
@@ -317,8 +332,10 @@ class Writer:
         if not self._waiting:
             return
         with translated():
-            self._small.fill(
-                KEPT, b"\n".join(self._waiting), careful=True, unknown_fields=self._waiting_unknown
+            self._small.read_kept(
+                b"\n".join(self._waiting),
+                careful=self._waiting_careful,
+                unknown_fields=self._waiting_unknown,
             )
             chosen = self._small.rows
             if self._doubtful:  # some may be in the table already, or twice in the journal
@@ -332,17 +349,17 @@ class Writer:
             self._small.empty()
         self._waiting.clear()
         self._waiting_ids.clear()
-        self._doubtful = self._waiting_unknown = False
+        self._doubtful = self._waiting_careful = self._waiting_unknown = False
 
     def _recover(self) -> None:
         """Move to the table what an earlier process left in the journal."""
         self._waiting = [row for rows in self._journal.frames() for row in rows.split(b"\n")]
-        self._doubtful = self._waiting_unknown = True
+        self._doubtful = self._waiting_careful = self._waiting_unknown = True
         try:
             self.flush()
         except StoreUnavailable as error:
             raise StartError(f"the journal cannot be moved to the table: {error}") from error
-        self._doubtful = False
+        self._doubtful = self._waiting_careful = self._waiting_unknown = False
 
     def _last_numbers(self) -> defaultdict[str, int]:
         with translated():
@@ -368,27 +385,12 @@ def _journal_path(engine: Engine) -> Path:
     return engine.settings.directory / f"journal-{name}"
 
 
-def _rows(arrival: Arrival) -> bytes:
-    start = f"{arrival.workspace}\t{arrival.source}\t".encode()
-    return start + arrival.lines.replace(b"\n", b"\n" + start)
-
-
 def _numbers(count: int, first: int | None, flagged: Mapping[int, int]) -> list[int]:
     numbers = [0] * count
     if first is not None:
         for number, row in enumerate((row for row in range(count) if row not in flagged), first):
             numbers[row] = number
     return numbers
-
-
-def _journal_rows(lines: bytes, numbers: Sequence[int], now: datetime) -> list[bytes]:
-    """Lines with the columns that `KEPT` has more, of those that have a number."""
-    stamp = now.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3].encode()
-    return [
-        b"%d\t%b\t%b" % (number, stamp, line)
-        for number, line in zip(numbers, lines.split(b"\n"), strict=True)
-        if number
-    ]
 
 
 def _text_of(milliseconds: int) -> str:

@@ -1,0 +1,51 @@
+"""Which event a line is, told without the engine where that is certain.
+
+A question to the engine costs as much for one line as for a hundred; lines with an id and an
+ordinary time are told here. The engine stores them later, from the same bytes, so this must say
+what `columns.identified` says; a test holds the two together.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from postledger.store.columns import EARLIEST, LATEST
+
+
+class Identity(NamedTuple):
+    """`milliseconds` since 1970. `fault` as in `columns.FAULTS`; 0: none."""
+
+    workspace: str
+    milliseconds: int
+    event_id: str
+    fault: int
+
+
+class _Named(msgspec.Struct):
+    timestamp: str
+    event_id: str
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+_ORDINARY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _END = (datetime.fromisoformat(f"{text}+00:00") for text in (EARLIEST, LATEST))
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def of_line(workspace: str, line: bytes) -> Identity | None:
+    """Who a line of our own form is; None: ask the engine."""
+    if line.count(b'"event_id"') != 1 or line.count(b'"timestamp"') != 1:
+        return None  # absent, written with escapes, given twice, or also somewhere inside
+    try:
+        named = _NAMED.decode(line)
+        if not named.event_id or not _ORDINARY.fullmatch(named.timestamp):
+            return None
+        time = datetime.fromisoformat(named.timestamp.upper())
+    except (msgspec.DecodeError, ValueError):
+        return None
+    if not _FIRST <= time < _END:
+        return None
+    return Identity(workspace, (time - _EPOCH) // _MILLISECOND, named.event_id, 0)
