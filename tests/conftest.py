@@ -1,8 +1,8 @@
 """A store and a server for tests: the real engine, in real processes.
 
 One process holds one embedded store, so tests that need one run it in a process of its own: the
-server, over a real socket. `server` is shared by the tests of a worker, each with a workspace of its
-own; `start` gives one that a test may break.
+server, over a real socket. `server` is shared by the tests of a worker, each with a workspace of
+its own; `start` gives one that a test may break.
 """
 
 import json

@@ -1,5 +1,7 @@
 """The registry of fields and types."""
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ def test_the_sample_of_each_field_is_accepted() -> None:
 
     for field in FIELDS:
         if field.name != "received_at":
-            event = {"type": "bounce", "timestamp": "2026-11-20T09:30:00Z", field.name: field.sample}
+            event = {"type": "bounce", "timestamp": 1763630000, field.name: field.sample}
             assert NATIVE.problem(msgspec.json.encode(event), 0) is None, field.name
 
 
@@ -35,9 +37,9 @@ def test_a_flag_is_not_few() -> None:
 
 
 @given(st.lists(st.sampled_from(list(EVENT_TYPES))), st.randoms())
-def test_the_order_of_events_does_not_change_the_state(types: list[str], chance: st.DataObject) -> None:
+def test_the_order_of_events_does_not_change_the_state(types: list[str], chance: Random) -> None:
     """A late event counts as if it had come in time."""
-    shuffled = sorted(types, key=lambda _: chance.random())  # type: ignore[attr-defined]
+    shuffled = sorted(types, key=lambda _: chance.random())
     assert state_of(types) == state_of(shuffled)
 
 

@@ -36,9 +36,7 @@ def counts(total: dict[str, Any]) -> tuple[int, int, int]:
 def test_a_webhook_batch_is_stored_whole_although_its_events_share_one_id(client: Client) -> None:
     """All nineteen events of SparkPost's sample batch are kept, once, however often it comes."""
     batch = SPARKPOST / "sample-events.json"
-    sent = [
-        next(iter(record["msys"].values())) for record in json.loads(batch.read_text("utf-8"))
-    ]
+    sent = [next(iter(record["msys"].values())) for record in json.loads(batch.read_text("utf-8"))]
     assert (19, 0, 0) == counts(load(client, batch)[1])
     assert (0, 19, 0) == counts(load(client, batch)[1])
     events = client.get(f"/ledger/v1/events?{ALL_TIME}")["events"]
@@ -68,7 +66,7 @@ def test_what_the_batch_says_of_an_event_comes_back(client: Client) -> None:
 
 
 def test_ingest_lines_are_stored_under_our_names(client: Client) -> None:
-    """An in-band bounce and a reception of SparkPost's ingest sample are a bounce and an injection."""
+    """SparkPost's in-band bounce and reception are a bounce and an injection."""
     status, total = load(client, SAMPLES / "sparkpost-docs" / "ingest-sample.ndjson")
     assert (0, (2, 0, 0)) == (status, counts(total))
     events = client.get(f"/ledger/v1/events?{ALL_TIME}&order=asc")["events"]

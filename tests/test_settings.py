@@ -20,7 +20,11 @@ def test_the_later_source_wins(tmp_path: Path) -> None:
     """Options win over the environment, the environment over the file."""
     file = tmp_path / "postledger.toml"
     file.write_text('host = "0.0.0.0"\nport = 1\nreaders = 2\n')
-    environment = {"POSTLEDGER_CONFIG": str(file), "POSTLEDGER_PORT": "2", "POSTLEDGER_READERS": "3"}
+    environment = {
+        "POSTLEDGER_CONFIG": str(file),
+        "POSTLEDGER_PORT": "2",
+        "POSTLEDGER_READERS": "3",
+    }
     found = load(environment, overrides={"readers": 5, "host": None})
     assert ("0.0.0.0", 2, 5) == (found.host, found.port, found.readers)
 
@@ -45,7 +49,11 @@ def test_what_makes_no_sense_is_refused_and_named(name: str, value: str, said: s
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("prot = 1", "prot in .* is not a setting"), ("port = ", "is not TOML"), ("port = 1.5", "port")],
+    [
+        ("prot = 1", "prot in .* is not a setting"),
+        ("port = ", "is not TOML"),
+        ("port = 1.5", "port"),
+    ],
 )
 def test_a_bad_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
     """The file is held to the same rules."""

@@ -7,17 +7,15 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import count
 
-import pytest
-
 from conftest import Client, Server
 from making import ALL_TIME, NDJSON, Event, event, lines
 
-ROUNDS = 5
+ROUNDS = 4
 LISTED = f"/ledger/v1/events?{ALL_TIME}&limit=10000"
 
 
 class Load:
-    """Threads that store events until the server is gone; what they sent, and what was acknowledged."""
+    """Threads that store events until the server is gone; what was sent, and acknowledged."""
 
     def __init__(self, client: Client, name: str) -> None:
         self.client = client
@@ -25,7 +23,7 @@ class Load:
         self.sent: dict[str, Event] = {}
         self.acknowledged: set[str] = set()
         self.answers = 0
-        sizes = [1, 1, 1, 1, 20, 3000]
+        sizes = [1, 1, 1, 1, 20, 2000]
         self._threads = [
             threading.Thread(target=self._run, args=(number, size))
             for number, size in enumerate(sizes)
@@ -113,25 +111,30 @@ def test_kill(start: Callable[..., Server]) -> None:
         running.kill()
 
 
-@pytest.mark.parametrize(
-    "tail",
-    [b"\0", b"\0" * 100, b"garbage", b"\xff" * 8, b"\x10\0\0\0\0\0\0\0" + b"x" * 16, b"\x10\0\0\0"],
-)
-def test_torn_journal(start: Callable[..., Server], tail: bytes) -> None:
-    """What a crash leaves at the end of the journal is passed over; all before and after it counts."""
+TAILS = [
+    b"\0",
+    b"\0" * 8,
+    b"\0" * 4096,
+    b"garbage",
+    b"\xff" * 8,
+    b"\x10\0\0\0\0\0\0\0" + b"x" * 16,
+    b"\x10\0\0\0",
+]
+"""What a crash may leave: room without its data, a part of an entry, a wrong sum."""
+
+
+def test_torn_journal(start: Callable[..., Server]) -> None:
+    """What a crash leaves at the end of the journal is passed over; all beside it counts."""
     running = start(POSTLEDGER_FLUSH_MS="60000").start()
-    for number in range(3):
-        running.client.store(event(number))
-    running.kill()
     journal = running.directory / "data" / "events" / "journal"
-    assert journal.stat().st_size
-    with journal.open("ab") as file:
-        file.write(tail)
-    running.start()
-    running.client.store(event(3))
-    running.kill()
-    running.start()
-    assert Counter(f"e{number:06}" for number in range(4)) == listed(running.client)
+    for number, tail in enumerate(TAILS):
+        running.client.store(event(number))
+        running.kill()
+        assert journal.stat().st_size
+        with journal.open("ab") as file:
+            file.write(tail)
+        running.start()
+        assert Counter(f"e{n:06}" for n in range(number + 1)) == listed(running.client), tail
     assert 0 == running.stop()
 
 

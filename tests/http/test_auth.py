@@ -38,8 +38,9 @@ def test_a_key_is_needed(server: Server, method: str, path: str) -> None:
     """Every route but the open ones asks for a key, and refuses one that it does not know."""
     nobody = Client(server.client.address, "")
     assert 401 == ask(nobody, method, path)
-    for header in ("Bearer", "Bearer ", "Bearer wrong", "Bearer pl_000000000000_x", "Bearer ä",
-                   "Token a-key-for-tests", "Basic a-key-for-test", "wrong", "Bearer pl__"):  # fmt: skip
+    for header in ("Bearer", "Bearer ", "Bearer wrong", "Bearer pl_000000000000_x",
+                   "Bearer ä", "Token a-key-for-tests", "Basic a-key-for-test", "wrong",
+                   "Bearer pl__"):  # fmt: skip
         assert 401 == ask(nobody, method, path, Authorization=header.encode().decode("latin-1"))
 
 

@@ -26,14 +26,19 @@ _SLOW = settings(
 )
 
 
-def ids(client: Client, query: str = "", **parameters: Any) -> list[str]:
+def ids(client: Client, query: str = "", /, **parameters: Any) -> list[str]:
     """Ids of the events that a query finds, of all times unless it says which."""
     asked = urlencode(parameters, doseq=True)
     parts = [part for part in (query, asked) if part]
-    if "from=" not in query:
+    if not re.search(r"(^|&)from=", query):
         parts.append(ALL_TIME)
     found = client.get(f"{EVENTS}?{'&'.join(parts)}&order=asc&limit=10000")
     return [event["event_id"] for event in found["events"]]
+
+
+def with_filter(client: Client, name: str, values: Any) -> list[str]:
+    """Ids of the events that one filter finds."""
+    return ids(client, urlencode({name: values}, doseq=True))
 
 
 def refused(client: Client, path: str, *parameters: str) -> dict[str, Any]:
@@ -70,11 +75,11 @@ def test_equal(client: Client, name: str) -> None:
     if name == "event_id":
         names = values
     for value, found in zip(values, names, strict=True):
-        assert [found] == ids(client, **{name: value})
-    assert names[:2] == ids(client, **{name: values[:2]})
-    assert names[1:] == ids(client, **{name: [values[2], values[1], values[1]]})
+        assert [found] == with_filter(client, name, value)
+    assert names[:2] == with_filter(client, name, values[:2])
+    assert names[1:] == with_filter(client, name, [values[2], values[1], values[1]])
     nothing = "cancelled" if name == "type" else 77
-    assert [] == ids(client, **{name: nothing})
+    assert [] == with_filter(client, name, nothing)
 
 
 def test_recipient_in_any_case(client: Client) -> None:
@@ -157,7 +162,7 @@ def test_words(client: Client, name: str) -> None:
     texts = list(dict.fromkeys(text for text, _, _ in WORDS))
     client.store(*(event(n) | {name: text} for n, text in enumerate(texts)))
     for text, asked, found in WORDS:
-        mine = f"e{texts.index(text):06}" in ids(client, **{name: asked})
+        mine = f"e{texts.index(text):06}" in with_filter(client, name, asked)
         assert found == mine, (text, asked)
 
 
@@ -219,7 +224,7 @@ def test_total(client: Client) -> None:
 
 
 def test_default_range(client: Client) -> None:
-    """Without `from` and `to` the last 24 hours are listed; without `from`, 24 hours before `to`."""
+    """Without `from` and `to` the last 24 hours are listed, else those before `to`."""
     now = datetime.now(UTC)
     hours = [0.01, 1, 23.9, 24.2, 47, 49]
     client.store(*(event(event_id=str(h), timestamp=iso(now - timedelta(hours=h))) for h in hours))
@@ -269,8 +274,9 @@ def test_times(client: Client, text: str) -> None:
 @pytest.mark.parametrize("name", ["from", "to"])
 @pytest.mark.parametrize(
     "text",
-    ["", "now", "2026-13-01", "2026-02-29", "2026-11-20T09:30:00", "2026-11-20T25:00:00Z", "20261120",
-     "1700000000", "2026-11-20T09:30Z", "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"],
+    ["", "now", "2026-13-01", "2026-02-29", "2026-11-20T09:30:00", "2026-11-20T25:00:00Z",
+     "20261120", "1700000000", "2026-11-20T09:30Z", "0001-01-01T00:00:00+23:00",
+     "9999-12-31T23:59:59-23:00"],
 )  # fmt: skip
 def test_bad_times(client: Client, name: str, text: str) -> None:
     """What is no time, or has no zone, is refused and named."""
@@ -335,9 +341,8 @@ def test_damaged_cursor(client: Client) -> None:
     path = f"{EVENTS}?{ALL_TIME}&limit=1"
     cursor = client.get(path)["next"]
     turned = cursor[:-1] + ("A" if cursor[-1] != "A" else "B")
-    for damaged in ("", "x", cursor[:-2], cursor + "AA", turned, "A" + cursor[1:], "%FF", "ä"):
-        told = refused(client, f"{path}&cursor={quote(damaged, safe='%')}", "cursor")
-        assert "cursor" == told["errors"][0]["parameter"]
+    for damaged in ("", "x", cursor[:-2], cursor + "AA", turned, "B" + cursor[1:], "%FF", "ä"):
+        refused(client, f"{path}&cursor={quote(damaged, safe='%')}", "cursor")
 
 
 def test_default_range_stands_still(client: Client) -> None:
@@ -358,26 +363,25 @@ def test_default_range_stands_still(client: Client) -> None:
     assert second["next"] is None
 
 
-IDS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=4)
+IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 3), IDS), unique=True, max_size=40),
     st.integers(1, 12),
-    st.booleans(),
+    st.sampled_from(["asc", "desc"]),
 )
 @_SLOW
-def test_paging(client: Client, made: list[tuple[int, str]], limit: int, descending: bool) -> None:
-    """Pages together are the whole list, in order, whatever their size and however equal the times."""
+def test_paging(client: Client, made: list[tuple[int, str]], limit: int, order: str) -> None:
+    """Pages together are the whole list, in order, whatever their size and the times."""
     run = f"run {next(_RUNS)}"
     if made:
         client.store(
             *(event(second, event_id=f"{run} {name}", campaign_id=run) for second, name in made)
         )
-    order = "desc" if descending else "asc"
     path = f"{EVENTS}?{ALL_TIME}&order={order}&limit={limit}&campaign_id={quote(run)}"
     pages = list(client.pages(path))
-    expected = sorted(made, key=lambda e: (e[0], e[1].encode()), reverse=descending)
+    expected = sorted(made, key=lambda e: (e[0], e[1].encode()), reverse=order == "desc")
     found = [e["event_id"].removeprefix(run + " ") for page in pages for e in page]
     assert [name for _, name in expected] == found
     assert all(len(page) == limit for page in pages[:-1])
@@ -489,7 +493,7 @@ def follow(client: Client, limit: int, after: str = "") -> tuple[list[str], str]
 
 
 def test_feed(either: Client) -> None:
-    """The feed gives events in the order of storing, late timestamps too, and goes on where it was."""
+    """The feed gives events in the order of storing, late ones too, and goes on where it was."""
     order = [5, 1, 9, 0, 7]
     either.store(*(event(number) for number in order))
     found, place = follow(either, 2)

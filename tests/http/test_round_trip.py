@@ -2,14 +2,13 @@
 
 import json
 from itertools import count
-from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import Client
-from making import ALL_TIME, NDJSON, TEXT, Event, accepted, comparable, same
+from making import ALL_TIME, NDJSON, Event, accepted, comparable, same
 
 _RUNS = count()
 _MANY = settings(
@@ -36,12 +35,12 @@ def stored_as(client: Client, events: list[Event], *, ascii_only: bool = True) -
     return [of[name] for name in names]
 
 
-@given(st.lists(accepted(), min_size=1, max_size=20), st.booleans())
+@given(st.lists(accepted(), min_size=1, max_size=20), st.sampled_from(["escaped", "as UTF-8"]))
 @_MANY
 def test_accepted_is_given_back(
-    either: Client, cases: list[tuple[Event, Event]], ascii_only: bool
+    either: Client, cases: list[tuple[Event, Event]], escaped: str
 ) -> None:
     """Whatever intake accepts comes back in its normal form, and nothing is lost."""
-    found = stored_as(either, [given for given, _ in cases], ascii_only=ascii_only)
+    found = stored_as(either, [given for given, _ in cases], ascii_only=escaped == "escaped")
     for (_, expected), event in zip(cases, found, strict=True):
         assert same(expected, comparable(event)), (expected, event)

@@ -75,6 +75,6 @@ def test_workspace_of_an_event(two: tuple[Client, Client]) -> None:
     """An event cannot name the workspace that it goes to, nor can a request."""
     one, other = two
     one.store(event(60, workspace="test", seq=1, subject="a"))
-    assert {"a"} == subjects(list(one.pages(EVENTS + "&event_id=e000060"))[0])
+    assert {"a"} == subjects(next(one.pages(EVENTS + "&event_id=e000060")))
     assert [] == other.get(EVENTS + "&event_id=e000060")["events"]
     problem(one.request("GET", EVENTS + "&workspace=default"), 400)

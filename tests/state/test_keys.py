@@ -65,9 +65,7 @@ def test_admin_allows_everything(keyring: Keyring) -> None:
         lambda text: "pl__",
     ],
 )
-def test_a_key_that_is_not_exact_is_refused(
-    keyring: Keyring, change: Callable[[str], str]
-) -> None:
+def test_a_key_that_is_not_exact_is_refused(keyring: Keyring, change: Callable[[str], str]) -> None:
     """Nothing but the whole key opens."""
     text, _ = keyring.create_key("shop", ["admin"])
     with pytest.raises(Unauthenticated):
@@ -128,9 +126,7 @@ def test_the_fixed_key_opens_the_default_workspace(keyring: Keyring) -> None:
     assert ("default", set(SCOPES)) == (key.workspace, set(key.scopes))
 
 
-def test_a_stored_key_in_the_environment_stays_what_it_is(
-    keyring: Keyring, tmp_path: Path
-) -> None:
+def test_a_stored_key_in_the_environment_stays_what_it_is(keyring: Keyring, tmp_path: Path) -> None:
     """A read-only key that the server finds in POSTLEDGER_API_KEY gains nothing, revoked or not."""
     text, made = keyring.create_key("shop", ["events:read"])
     engine = tables.open_state(f"sqlite:///{tmp_path / 'state.sqlite3'}")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from postledger.store.journal import Journal
 
-PAYLOADS = st.lists(st.binary(max_size=60), max_size=6)
+PAYLOADS = st.lists(st.binary(min_size=1, max_size=60), max_size=6)
 
 
 def refilled(path: Path, payloads: list[bytes]) -> Journal:

@@ -18,6 +18,7 @@ from postledger.http.lane import Lane
 from postledger.http.ledger import Intake, intake_routes, reading_routes
 from postledger.http.process import process_routes
 from postledger.http.reads import Reads
+from postledger.http.shortcut import Shortcut
 from postledger.settings import Settings
 from postledger.state.keys import Keyring
 from postledger.store.engine import Engine
@@ -32,6 +33,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
     lane = Lane(writer, settings, figures)
     reads = Reads(lane, settings)
     intake = Intake(lane, figures, settings)
+    guard = Guard(keyring)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -48,7 +50,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
             *process_routes(engine, reads, figures),
             *description_routes(),
         ],
-        guards=[Guard(keyring)],
+        guards=[guard],
         exception_handlers={
             PostledgerError: problems.answer,
             HTTPException: problems.answer_http,
@@ -59,4 +61,4 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
         request_max_body_size=None,  # http.body counts, after decompression too
         logging_config=None,
     )
-    return Access(app, figures)
+    return Access(Shortcut(app, guard, intake), figures)

@@ -2,11 +2,9 @@
 
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
-
-from litestar import Request
+from typing import Protocol
 
 from postledger.errors import TooLarge, Unreadable, Unsupported
 from postledger.http.lane import Lane
@@ -29,7 +27,7 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-async def receive(request: Request[Any, Any, Any], lane: Lane, largest: int) -> tuple[bytes, int]:
+async def receive(stream: AsyncIterator[bytes], lane: Lane, largest: int) -> tuple[bytes, int]:
     """The body as it came, and how many bytes the lane now counts; the caller releases them.
 
     Raises TooLarge, or Busy when too much is under way.
@@ -37,7 +35,7 @@ async def receive(request: Request[Any, Any, Any], lane: Lane, largest: int) -> 
     counted = 0
     chunks = []
     try:
-        async for chunk in request.stream():
+        async for chunk in stream:
             lane.reserve(len(chunk))
             counted += len(chunk)
             if counted > largest:

@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from postledger.errors import PostledgerError, Problem
 from postledger.http import problems
-from postledger.http.auth import CARRIER, SCOPE, sparkpost_key
+from postledger.http.auth import CARRIER, SCOPE, sparkpost_key, workspace_of
 from postledger.http.ledger import MOST_ERRORS_LISTED, Intake
 from postledger.intake import sparkpost
 
@@ -35,7 +35,9 @@ def ingest_routes(intake: Intake) -> list[HTTPRouteHandler]:
     )
     async def ingest(request: AnyRequest) -> Response[bytes]:
         """Store newline-delimited events in SparkPost's envelope."""
-        stored = await intake.store(request, "sparkpost", sparkpost.read)
+        stored = await intake.store(
+            workspace_of(request), request.headers, request.stream(), "sparkpost", sparkpost.read
+        )
         named = [_element(problem) for problem in stored.bad[:MOST_ERRORS_LISTED]]
         if stored.nothing_usable and not stored.pinged:
             return _json(422, {"errors": named})

@@ -1,6 +1,7 @@
 """Our own API: storing (contract `native.md`, section 4) and reading events (section 5)."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from postledger.settings import KIB, Settings
 from postledger.store.reader import Reader
 from postledger.store.writer import Arrival, Outcome
 
+EVENTS_PATH = "/ledger/v1/events"
 MOST_ERRORS_LISTED = 100
 _AT_ONCE = 64 * KIB
 """Bodies up to this size are checked in the event loop; a thread would cost more than it saves."""
@@ -61,15 +63,25 @@ class Intake:
         self._settings = settings
 
     async def store(
-        self, request: AnyRequest, source: str, read: ReadBody, *, atomic: bool = False
+        self,
+        workspace: str,
+        headers: Mapping[str, str],
+        chunks: AsyncIterator[bytes],
+        source: str,
+        read: ReadBody,
+        *,
+        atomic: bool = False,
     ) -> Stored:
         """Read the body with `read`, and store what is good in it, or with `atomic` all or none."""
-        data, counted = await body.receive(request, self._lane, self._settings.max_body_bytes)
+        data, counted = await body.receive(chunks, self._lane, self._settings.max_body_bytes)
         try:
-            batch = await self._check(request, data, read)
+            batch = await self._check(headers, data, read)
             outcome = Outcome(0)
             if batch.count and not (atomic and batch.problems):
-                outcome = await self._lane.store(_arrival(request, source, batch, atomic=atomic))
+                arrival = Arrival(
+                    workspace, batch.lines, batch.count, source, batch.unknown_fields, atomic
+                )
+                outcome = await self._lane.store(arrival)
         finally:
             self._lane.release(counted)
         found = [replace(p, index=batch.index(p.index or 0)) for p in outcome.problems]
@@ -77,9 +89,9 @@ class Intake:
         self._figures.rejected(len(bad))
         return Stored(outcome.accepted, outcome.duplicates, bad)
 
-    async def _check(self, request: AnyRequest, data: bytes, read: ReadBody) -> Batch:
-        encoding = request.headers.get("content-encoding", "").strip().lower()
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    async def _check(self, headers: Mapping[str, str], data: bytes, read: ReadBody) -> Batch:
+        encoding = headers.get("content-encoding", "").strip().lower()
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         most = self._settings.max_body_bytes
 
         def check() -> Batch:
@@ -93,21 +105,21 @@ class Intake:
 def intake_routes(intake: Intake) -> list[HTTPRouteHandler]:
     """The routes that store events."""
 
-    @post("/ledger/v1/events", status_code=200, opt={SCOPE: "events:write"})
+    @post(EVENTS_PATH, status_code=200, opt={SCOPE: "events:write"})
     async def store_events(request: AnyRequest) -> Response[bytes]:
-        """Store events: one, an array, or newline-delimited."""
+        """Store events: one, an array, or newline-delimited. See `http.shortcut`."""
         atomic = parameters.flag(request.query_params.multi_items(), "atomic")
-        stored = await intake.store(request, "native", native.read, atomic=atomic)
-        return _answer(stored, atomic=atomic)
+        stored = await intake.store(*_incoming(request), "native", native.read, atomic=atomic)
+        return answer(stored, atomic=atomic)
 
     @post("/ledger/v1/intake/sparkpost", status_code=200, opt={SCOPE: "events:write"})
     async def store_sparkpost(request: AnyRequest) -> Response[bytes]:
         """Store a webhook batch or ingest lines of SparkPost."""
         atomic = parameters.flag(request.query_params.multi_items(), "atomic")
-        stored = await intake.store(request, "sparkpost", sparkpost.read, atomic=atomic)
+        stored = await intake.store(*_incoming(request), "sparkpost", sparkpost.read, atomic=atomic)
         if stored.pinged:
             return _counts(stored)
-        return _answer(stored, atomic=atomic)
+        return answer(stored, atomic=atomic)
 
     return [store_events, store_sparkpost]
 
@@ -115,7 +127,7 @@ def intake_routes(intake: Intake) -> list[HTTPRouteHandler]:
 def reading_routes(reader: Reader, reads: Reads) -> list[HTTPRouteHandler]:
     """The routes that give events back."""
 
-    @get("/ledger/v1/events", opt={SCOPE: "events:read"})
+    @get(EVENTS_PATH, opt={SCOPE: "events:read"})
     async def list_events(request: AnyRequest) -> Response[bytes]:
         """A page of events, newest first unless asked otherwise."""
         pairs = request.query_params.multi_items()
@@ -159,13 +171,12 @@ def reading_routes(reader: Reader, reads: Reads) -> list[HTTPRouteHandler]:
 # -- storing
 
 
-def _arrival(request: AnyRequest, source: str, batch: Batch, *, atomic: bool) -> Arrival:
-    return Arrival(
-        workspace_of(request), batch.lines, batch.count, source, batch.unknown_fields, atomic
-    )
+def _incoming(request: AnyRequest) -> tuple[str, Mapping[str, str], AsyncIterator[bytes]]:
+    return workspace_of(request), request.headers, request.stream()
 
 
-def _answer(stored: Stored, *, atomic: bool) -> Response[bytes]:
+def answer(stored: Stored, *, atomic: bool) -> Response[bytes]:
+    """What the client is told."""
     if not stored.bad or not (atomic or stored.nothing_usable):
         return _counts(stored)
     first = stored.bad[0]

@@ -41,7 +41,7 @@ def shown(problem: Problem) -> dict[str, Any]:
     return {name: value for name, value in asdict(problem).items() if value is not None}
 
 
-def answer(_: Request[Any, Any, Any], error: PostledgerError) -> Response[bytes]:
+def answer(_: object, error: PostledgerError) -> Response[bytes]:
     """The answer for a failure that the domain knows."""
     members = {}
     if isinstance(error, BadInput) and error.problems:
@@ -56,8 +56,13 @@ def answer_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[byt
 
 
 def answer_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The answer for a mistake of ours; what it was goes to the log, not to the client."""
-    _LOG.error("failed", route=request.scope.get("path_template"), exc_info=error)
+    """The answer for a mistake of ours."""
+    return unexpected(str(request.scope.get("path_template")), error)
+
+
+def unexpected(route: str, error: Exception) -> Response[bytes]:
+    """What the mistake was goes to the log, not to the client."""
+    _LOG.error("failed", route=route, exc_info=error)
     return _response(500, "Internal error", "this is a mistake in Postledger; see its log", {}, {})
 
 

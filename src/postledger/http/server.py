@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import structlog
 import uvicorn
+import uvloop
 from litestar.types import ASGIApp
 
 from postledger import demo
@@ -43,7 +44,7 @@ def serve(settings: Settings, demo: int = 0) -> int:
         key = _first_key(keyring, settings)
         if demo and not engine.size().events:
             load_demo(writer, demo)
-        asyncio.run(_run(application(settings, engine, writer, keyring), listener, settings, key))
+        uvloop.run(_run(application(settings, engine, writer, keyring), listener, settings, key))
     finally:
         engine.close()
     return 0
@@ -66,6 +67,7 @@ async def _run(app: ASGIApp, listener: socket.socket, settings: Settings, key: s
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     server = _Server(config)
@@ -93,12 +95,17 @@ def _listen(settings: Settings) -> socket.socket:
     """The socket, before anything else is opened, so that a port in use is told at once."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server(
+            (settings.host, settings.port), family=family, backlog=_BACKLOG
+        )
+        # else an answer in two packets waits 40 ms for the acknowledgement of the first
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise StartError(
             f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
             "choose another --port or --host"
         ) from error
+    return listener
 
 
 async def _announce(

@@ -23,7 +23,10 @@ class Journal:
         _sync_directory(path.parent)
 
     def append(self, payload: bytes) -> None:
-        """Keep `payload`. Raises OSError, and then nothing of it is kept."""
+        """Keep `payload`, which is not empty: zeros are what a power cut leaves.
+
+        Raises OSError, and then nothing of it is kept.
+        """
         frame = _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
         try:
             _write_all(self._file, frame)
@@ -39,7 +42,7 @@ class Journal:
             while len(header := file.read(_HEADER.size)) == _HEADER.size:
                 length, checksum = _HEADER.unpack(header)
                 payload = file.read(length)
-                if len(payload) < length or zlib.crc32(payload) != checksum:
+                if not 0 < length == len(payload) or zlib.crc32(payload) != checksum:
                     return
                 yield payload
 

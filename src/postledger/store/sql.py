@@ -10,6 +10,7 @@ from postledger.events import FIELD, Kind
 from postledger.query import EventQuery, FeedQuery, Filter, Match, words
 from postledger.store.columns import EVENT, NOT_ASKED
 
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 _WORD = r"\p{L}\p{N}"
 
 
@@ -105,8 +106,9 @@ def _conditions(sql: Sql, query: EventQuery) -> list[str]:
 
 
 def _time(sql: Sql, time: datetime) -> str:
-    """Milliseconds; what is finer is cut off, as in what is stored."""
-    text = time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    """Milliseconds; what is finer is cut off, as in what is stored. The column begins in 1900."""
+    utc = min(max(time.astimezone(UTC), _FIRST), _LAST)
+    text = utc.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     return sql.add(text, "DateTime64(3, 'UTC')")
 
 
