@@ -27,7 +27,7 @@ from postledger.store.writer import Writer
 
 settings = load({}, overrides={"data_dir": sys.argv[1]})
 engine = Engine(settings)
-app = application(settings, engine, Writer(engine, {}), open_keyring(settings))._app
+app = application(settings, engine, Writer(engine, {}), open_keyring(settings))._app._app
 print(json.dumps([[route.path_format, sorted(route.methods)] for route in app.routes]))
 engine.close()
 """

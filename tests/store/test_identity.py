@@ -15,8 +15,8 @@ from postledger.store.identity import of_line
 from postledger.store.staging import Staging, came
 
 TIMES = st.datetimes(
-    datetime(1960, 1, 1),
-    datetime(2210, 1, 1),
+    datetime(1960, 1, 1),  # noqa: DTZ001 -- hypothesis adds the zone
+    datetime(2210, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
 ZONES = st.sampled_from(["Z", "z", "+00:00", "-00:00", "+05:30", "-23:59", "+14:00"])

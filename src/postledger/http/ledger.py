@@ -241,4 +241,4 @@ def _events(events: list[bytes], members: dict[str, Any]) -> Response[bytes]:
 
 
 def _json(content: bytes) -> Response[bytes]:
-    return Response(content, media_type=MediaType.JSON)
+    return Response(content, media_type=MediaType.JSON.value)

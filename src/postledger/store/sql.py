@@ -11,6 +11,11 @@ from postledger.query import EventQuery, FeedQuery, Filter, Match, words
 from postledger.store.columns import EVENT, NOT_ASKED
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
+_LEADS_TO_FEW = frozenset({"rcpt_to", "message_id"})
+_FEW = " SETTINGS optimize_read_in_order = 0, query_plan_optimize_lazy_materialization = 0"
+"""For few events, found by an index: to walk through the parts in order, and to come back for the
+rest of the columns, costs more than to read and sort them."""
+
 _WORD = r"\p{L}\p{N}"
 
 
@@ -39,6 +44,8 @@ def page(query: EventQuery, database: str) -> Sql:
         f"SELECT {EVENT} FROM {database}.events WHERE {' AND '.join(conditions)} "
         f"ORDER BY timestamp {way}, event_id {way} LIMIT {limit}"
     )
+    if any(filter_.field in _LEADS_TO_FEW for filter_ in query.filters):
+        sql.text += _FEW
     return sql
 
 
@@ -66,7 +73,7 @@ def message(workspace: str, message_id: str, limit: int, database: str) -> Sql:
     sql.text = (
         f"SELECT {EVENT} FROM {database}.events WHERE {_scope(sql, workspace)} "
         f"AND message_id = {sql.add(message_id, 'String')} "
-        f"ORDER BY timestamp, event_id LIMIT {sql.add(limit, 'UInt32')}"
+        f"ORDER BY timestamp, event_id LIMIT {sql.add(limit, 'UInt32')}{_FEW}"
     )
     return sql
 
