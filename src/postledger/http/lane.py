@@ -79,17 +79,20 @@ class Lane:
 
     async def store(self, arrival: Arrival) -> Outcome:
         """What became of `arrival`, when it is on disk. It goes on when the caller is cancelled."""
-        task = asyncio.ensure_future(self._store(arrival))
+        if self._is_small(arrival):
+            return await self._enqueue(_Waiting(arrival))
+        task = asyncio.ensure_future(self._prepare_and_store(arrival))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
 
-    async def _store(self, arrival: Arrival) -> Outcome:
-        waiting = _Waiting(arrival)
-        if not self._is_small(arrival):
-            loop = asyncio.get_running_loop()
-            prepare = self._writer.prepare
-            waiting.prepared = await loop.run_in_executor(self._preparing, prepare, arrival)
+    async def _prepare_and_store(self, arrival: Arrival) -> Outcome:
+        loop = asyncio.get_running_loop()
+        prepare = self._writer.prepare
+        prepared = await loop.run_in_executor(self._preparing, prepare, arrival)
+        return await self._enqueue(_Waiting(arrival, prepared))
+
+    async def _enqueue(self, waiting: _Waiting) -> Outcome:
         self._queue.append(waiting)
         self._something.set()
         return await waiting.done

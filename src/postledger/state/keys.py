@@ -173,23 +173,25 @@ class Keyring:
     def authenticate(self, text: str) -> Key:
         """The key with this text, if it is live; else Unauthenticated."""
         now = self._clock()
-        digest = self._digest(text)
-        checked, key = self._remembered.get(digest, (None, None))
+        checked, key = self._remembered.get(text, (None, None))
         if checked is None or now - checked >= REMEMBERED or checked > now:
-            key = self._look_up(text, digest)
+            key = self._look_up(text)
             if len(self._remembered) > 10_000:  # noqa: PLR2004 -- a ceiling, not a tuned number
                 self._remembered.clear()
             if key is not None:
-                self._remembered[digest] = (now, key)
-        if key is None and self._fixed is not None and hmac.compare_digest(digest, self._fixed):
-            return Key("fixed", DEFAULT_WORKSPACE, "", tuple(SCOPES), now, None, None)
+                self._remembered[text] = (now, key)
         if key is None or not key.live(now):
             raise Unauthenticated("the key is unknown, revoked or expired")
         return key
 
-    def _look_up(self, text: str, digest: str) -> Key | None:
-        if not text.startswith("pl_"):
-            return None
+    def _look_up(self, text: str) -> Key | None:
+        digest = self._digest(text)
+        key = self._stored(text, digest) if text.startswith("pl_") else None
+        if key is None and self._fixed is not None and hmac.compare_digest(digest, self._fixed):
+            return Key("fixed", DEFAULT_WORKSPACE, "", tuple(SCOPES), self._clock(), None, None)
+        return key
+
+    def _stored(self, text: str, digest: str) -> Key | None:
         key_id = text[3:].partition("_")[0]
         query = select(tables.keys).where(tables.keys.c.id == key_id)
         with self._engine.connect() as connection:
