@@ -1,6 +1,7 @@
 # `make run` and `make test` need Debian's python3 (3.11 or newer) with venv, and make. Nothing else.
 PYTHON ?= python3
 DEMO ?= 20000
+EVENTS ?= 10000000
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -25,9 +26,11 @@ types: $(VENV)/.dev ## check types
 imports: $(VENV)/.dev ## check who imports whom
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## measure against the raw engine (EVENTS=1000000)
+bench: $(VENV)/.dev ## measure against the raw engine: intake, then reading with EVENTS=10000000
 	$(BIN)/python -m benchmarks.intake
-	$(BIN)/python -m benchmarks.reading
+	rm -rf build/bench
+	$(BIN)/python -m benchmarks.load build/bench --events $(EVENTS)
+	$(BIN)/python -m benchmarks.reading build/bench
 
 lock: $(VENV)/bin/python ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
