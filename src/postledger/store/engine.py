@@ -223,12 +223,12 @@ def place(settings: Settings) -> SplitResult:
 
 def connect(settings: Settings, engine_settings: Mapping[str, object]) -> Client:
     """A client of the engine that the DSN names."""
-    where = place(settings)
-    dsn = settings.store_dsn
-    if where.scheme != "chdb":
-        scheme = "https" if where.scheme == "clickhouses" else "http"
-        dsn = where._replace(scheme=scheme).geturl()
-    return clickhouse_connect.get_client(dsn=dsn, settings=dict(engine_settings))
+    interfaces = {"clickhouse": "http", "clickhouses": "https"}
+    return clickhouse_connect.get_client(
+        dsn=settings.store_dsn,
+        interface=interfaces.get(place(settings).scheme),
+        settings=dict(engine_settings),
+    )
 
 
 def check_directory(directory: Path) -> None:
