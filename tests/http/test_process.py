@@ -297,3 +297,14 @@ def test_first_start_shows_a_key(start: Start) -> None:
     server.start()
     assert told.count("pl_") == server.log.read_text().count("pl_")
     assert 0 == server.stop()
+
+
+def test_a_second_signal_changes_nothing(start: Callable[..., Server]) -> None:
+    """Who stops the server twice gets the same clean end."""
+    running = start().start()
+    running.client.store({"type": "open", "timestamp": "2026-11-20T09:30:00Z"})
+    assert running.process is not None
+    for _ in range(3):
+        running.process.terminate()
+    assert 0 == running.process.wait(30)
+    assert "Traceback" not in running.log.read_text()

@@ -62,7 +62,7 @@ def test_the_workspace_is_in_every_statement(name: str) -> None:
 def test_filters_are_conditions(filter_: Filter, said: str) -> None:
     """Several values are any of them; a phrase without a word matches nothing."""
     found = condition(sql.count(replace(QUERY, filters=(filter_,)), "db"))
-    assert f"{said}" == found.split(" AND ")[-1]
+    assert said == found.split(" AND ")[-1]
 
 
 def test_values_are_never_in_the_text() -> None:

@@ -87,7 +87,7 @@ class _Server(uvicorn.Server):
         yield
 
     def stop(self) -> None:
-        self.force_exit = self.should_exit
+        """A second signal changes nothing: what was taken in is stored first."""
         self.should_exit = True
 
 
