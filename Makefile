@@ -5,7 +5,7 @@ EVENTS ?= 10000000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint types imports check bench lock clean
+.PHONY: help run test lint types imports bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
