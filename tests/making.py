@@ -105,6 +105,8 @@ def accepted(draw: st.DrawFn) -> tuple[Event, Event]:
     given: Event = {"type": draw(st.sampled_from(list(EVENT_TYPES)))}
     back: Event = dict(given)
     given["timestamp"], back["timestamp"] = draw(times())
+    if draw(st.booleans()):
+        given["event_id"] = "given"
     for name in draw(st.lists(st.sampled_from(_OPTIONAL), max_size=12, unique=True)):
         given[name], back[name] = draw(forms(FIELD[name].kind) | _NULL)
     unknown = st.dictionaries(TEXT.filter(lambda name: name not in FIELD), JSON, max_size=2)
@@ -112,7 +114,7 @@ def accepted(draw: st.DrawFn) -> tuple[Event, Event]:
     return given | more, derived(back) | more
 
 
-_EMPTY_IS_ABSENT = {"message_id", "transmission_id", "rcpt_to", "raw_rcpt_to"}
+_EMPTY_IS_ABSENT = {"message_id", "rcpt_to", "raw_rcpt_to"}
 _DOMAIN = re.compile(r"@([^@<>\s]+)>?\s*\Z", re.ASCII)
 
 

@@ -8,7 +8,12 @@ PostledgerError
 ├── Unauthenticated     no key, or one that is unknown, revoked or expired
 ├── Forbidden           the key lacks a scope
 ├── NotFound            nothing there, in this workspace
+├── WrongMethod         the path is there, but not for this method
+├── UriTooLong          the address of the request is too long
 ├── TooLarge            more than the settings allow
+├── RateLimited         more requests than the settings allow in a time
+├── NotOffered          what the original offers and this version does not
+├── Unexpected          a mistake of ours
 ├── Busy                try again later: too much at once
 ├── StoreUnavailable    try again later: the store cannot write, or cannot answer
 │   └── StoreFull       no room on the disk
@@ -82,8 +87,32 @@ class NotFound(PostledgerError):
     title = "Not found"
 
 
+class WrongMethod(PostledgerError):
+    title = "Method not allowed"
+
+
+class UriTooLong(PostledgerError):
+    title = "The address is too long"
+
+
 class TooLarge(PostledgerError):
     title = "Too large"
+
+
+class RateLimited(PostledgerError):
+    title = "Too many requests"
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotOffered(PostledgerError):
+    title = "Not offered"
+
+
+class Unexpected(PostledgerError):
+    title = "Internal error"
 
 
 class Busy(PostledgerError):

@@ -79,7 +79,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     _f("type", _TEXT, "One of the event types", "bounce", few=True),
     _f("timestamp", Kind.TIME, "When it happened; milliseconds, UTC", "2026-11-20T09:30:01.250Z"),
-    _f("received_at", Kind.TIME, "When it was stored; set here", "2026-11-20T09:30:02.007Z"),
+    _f("received_at", Kind.TIME, "When it came in; set here", "2026-11-20T09:30:02.007Z"),
     _f("message_id", _CODE, "The message, as the sender's system names it", "000443ee14578172be22"),
     _f(
         "transmission_id",

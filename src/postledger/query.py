@@ -15,6 +15,11 @@ class Match(Enum):
     EQUAL = "equal"
     WORDS = "whole words in order, case-insensitive"
     MEMBER = "one of the elements is equal"
+    TOKENS = "whole tokens between spaces, '-' and '_', in order, case-insensitive"
+    DOMAIN_TOKENS = "as tokens, and between periods too"
+    CONTAINS = "part of the text, case-insensitive"
+    ADDRESS = "the address in `Name <address>`, case-insensitive"
+    FIRST = "equal, and the first such event of its message and recipient"
 
 
 FILTERS: dict[str, tuple[str, Match]] = {
@@ -61,8 +66,8 @@ class Place:
 class EventQuery:
     """Events of one workspace from `start` (inclusive) to `end` (exclusive), both UTC.
 
-    All `filters` must match. Ordered by timestamp, then event id; `after` is the last event of the
-    page before.
+    All `filters` must match; with `alternatives` at least one of those too. Ordered by timestamp,
+    then event id; `after` is the last event of the page before, `offset` passes over so many.
     """
 
     workspace: str
@@ -72,6 +77,81 @@ class EventQuery:
     descending: bool = True
     limit: int = 100
     after: Place | None = None
+    offset: int = 0
+    alternatives: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A state that a message can be in, and the events that bring it there.
+
+    `classes`: only with these bounce classes.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    classes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePlace:
+    """A place in a list of messages: the last one seen, and how many were before it and it."""
+
+    sent: datetime
+    message_id: str
+    rcpt_to: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuery:
+    """Messages of one workspace, one for each recipient, that were sent from `start` (inclusive) to
+    `end` (exclusive), both UTC.
+
+    Sent: when the message was injected; where no event tells that, its first event from `start` on.
+    A message is in the last of `stages` that one of its events, however late, brings it to. Each of
+    `filters` must match at least one of its events; `states` are names of stages, empty: all.
+    Ordered by time sent, then ids.
+    """
+
+    workspace: str
+    start: datetime
+    end: datetime
+    stages: tuple[Stage, ...]
+    filters: tuple[Filter, ...] = ()
+    states: tuple[str, ...] = ()
+    descending: bool = True
+    limit: int = 100
+    offset: int = 0
+    after: MessagePlace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message for one recipient: its state, and its events as JSON objects, the oldest first."""
+
+    message_id: str
+    rcpt_to: str
+    sent: datetime
+    state: str
+    events: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """Messages, how many there are on all pages, and where the next page starts."""
+
+    messages: list[Message]
+    total: int
+    next: MessagePlace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Whom a message went to, and its subject: what not every event of it carries."""
+
+    recipients: list[str]
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,17 @@ _MANY = settings(
 
 
 def stored_as(client: Client, events: list[Event], *, ascii_only: bool = True) -> list[Event]:
-    """Store events, each with a campaign of its own, and give them back in the same order."""
+    """Store events, each with a campaign of its own, and give them back in the same order.
+
+    An `event_id` that is there stands for one of the event's own, so that no run repeats another.
+    """
     run = next(_RUNS)
     names = [f"run {run} event {number}" for number in range(len(events))]
     body = b"\n".join(
-        json.dumps({**event, "campaign_id": name}, ensure_ascii=ascii_only).encode()
+        json.dumps(
+            {**event, "campaign_id": name} | ({"event_id": name} if "event_id" in event else {}),
+            ensure_ascii=ascii_only,
+        ).encode()
         for event, name in zip(events, names, strict=True)
     )
     answer = client.post(body, Content_Type=NDJSON)

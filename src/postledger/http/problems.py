@@ -24,6 +24,8 @@ STATUS: dict[type[PostledgerError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.TooLarge: 413,
+    errors.RateLimited: 429,
+    errors.Unexpected: 500,
     errors.Busy: 503,
     errors.StoreUnavailable: 503,
     errors.StoreFull: 503,

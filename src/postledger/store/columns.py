@@ -3,7 +3,7 @@
 An event has two forms there. *Columns* answer questions: what filters, figures and orders ask for.
 `rest` answers the reader: a JSON text of all that is not in `HEAD`, with which one short expression
 (`EVENT`) gives the whole event back. Reading one event from sixty columns costs the engine sixty
-seeks, from these eight it costs eight; `ARCHITECTURE.md` has the figures.
+seeks, from these five it costs five; `ARCHITECTURE.md` has the figures.
 
 Everything here is made from the registry in `events.py`; no value ever enters these texts.
 """
@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 from postledger.events import EVENT_TYPES, FIELDS, Field, Kind
 
-HEAD = ("event_id", "type", "timestamp", "received_at", "message_id", "transmission_id", "rcpt_to")
+HEAD = ("event_id", "timestamp", "message_id", "rcpt_to")
 """Fields that are given back from their columns: nearly all different, they would be kept twice."""
 
 NOT_ASKED = frozenset(
     {
+        "received_at",
         "template_version",
         "msg_from",
         "raw_rcpt_to",
@@ -59,7 +60,6 @@ _DERIVED = frozenset(
         "event_id",
         "type",
         "timestamp",
-        "received_at",
         "rcpt_to",
         "recipient_domain",
         "sending_domain",
@@ -71,7 +71,7 @@ _IN_REST: tuple[Field, ...] = tuple(
     field
     for field in FIELDS
     if field.name not in HEAD
-    and field.name not in {"raw_rcpt_to", "recipient_domain", "sending_domain"}
+    and field.name not in {"type", "raw_rcpt_to", "recipient_domain", "sending_domain"}
     and field.kind not in {Kind.OBJECT, Kind.TEXTS, Kind.TIME}
 )
 
@@ -83,22 +83,27 @@ _MADE: tuple[str, ...] = (
     "recipient_domain",
     "sending_domain",
     "rcpt_tags",
+    "age",
     "rest",
     *(field.name for field in _AS_SENT),
 )
 """The columns that are made of a line, in the order in which `rows` gives them."""
 
 INSERTED: tuple[str, ...] = ("workspace", *_MADE)
-"""The columns of the events table but `seq` and `received_at`, which the writer gives."""
+"""The columns of the events table but `seq`, which the writer gives."""
+
+AGE = "age Nullable(Int64)"
+"""Milliseconds from `injection_time` to this event; null where that is not given, or not a time."""
 
 
 def definition() -> str:
     """The column definitions of the events table."""
-    return ",\n    ".join(f"{field.name} {type_of(field)} {codec_of(field)}" for field in COLUMNS)
+    made = [f"{field.name} {type_of(field)} {codec_of(field)}" for field in COLUMNS]
+    return ",\n    ".join([*made, f"{AGE} CODEC(T64, ZSTD(1))"])
 
 
 def type_of(field: Field) -> str:
-    if field.name in {"timestamp", "received_at"}:
+    if field.name == "timestamp":
         return MILLISECONDS
     if field.kind in {Kind.TEXT, Kind.CODE}:
         return "LowCardinality(String)" if field.few else "String"
@@ -134,6 +139,7 @@ _READ = (
 )
 """Members of a line that a row is made of; beside those that are stored as they came."""
 
+_OTHER_TIMES = ("injection_time", "scheduled_time")
 _READ_TUPLE = "Tuple(" + ", ".join(f"{name} String" for name in _READ) + ")"
 _KNOWN_TYPES = ", ".join(f"'{name}'" for name in EVENT_TYPES)
 
@@ -170,7 +176,7 @@ def identified(
 ) -> str:
     """The rows of a table of `LINES` with their number from 0, time, id and fault.
 
-    Careful or not is the same for records with an id and a time in RFC 3339; other ones have a
+    Careful or not is the same for records with an id and times in RFC 3339; other ones have a
     fault, unless careful. That is for speed: the engine needs longer to plan the careful form than
     to run the plain one.
 
@@ -185,12 +191,16 @@ def identified(
     if clashing:
         given = "concat(head.event_id, '.', head.type)"
         event_id = f"if(row IN {{clashing:Array(UInt64)}}, {given}, {event_id})"
-    types = f"source = 'native' AND head.type NOT IN ({_KNOWN_TYPES}), 3," if careful else ""
+    other = (
+        f"source = 'native' AND head.type NOT IN ({_KNOWN_TYPES}), 3,"
+        if careful
+        else "".join(f"substring(head.{name}, 5, 1) NOT IN ('', '-'), 2," for name in _OTHER_TIMES)
+    )
     return f"""
 SELECT *, multiIf(
         head.timestamp = '', 1,
         timestamp < '{EARLIEST}' OR timestamp >= '{LATEST}', 2,
-        {types}
+        {other}
         event_id = '', 1,
         0) AS fault
 FROM (
@@ -235,7 +245,6 @@ STAGED: tuple[str, ...] = (
     "row",
     "fault",
     "seq",
-    "received_at",
     "workspace",
     *_MADE_FIRST,
     *(f"read_{name}" for name in _READ),
@@ -250,7 +259,7 @@ def rows_definition() -> str:
     read = ", ".join(f"read_{name} String" for name in _READ)
     return (
         "row UInt64, fault UInt8, seq UInt64, workspace LowCardinality(String), "
-        f"{made}, rest String, {read}"
+        f"{made}, {AGE}, rest String, {read}"
     )
 
 
@@ -259,23 +268,28 @@ def rows(
 ) -> str:
     """The statement that makes `STAGED` rows of a table of `LINES`.
 
-    Careful and clashing as in `identified`. The lines of `one_batch` have their workspace and
-    source as parameters, not in the table. With `unknown_fields`, fields that the registry does
-    not have are kept in `rest`; it costs a second look at each line.
+    Careful and clashing as in `identified`. The lines of `one_batch` have their workspace, source
+    and time of receipt as parameters, not in the table. With `unknown_fields`, fields that the
+    registry does not have are kept in `rest`; it costs a second look at each line.
     """
     if one_batch:
-        given = "{workspace:String} AS workspace, {source:String} AS source"
+        given = (
+            "{workspace:String} AS workspace, {source:String} AS source, "
+            f"{{received_at:{MILLISECONDS}}} AS received_at"
+        )
         lines = f"(SELECT * REPLACE ({given}) FROM {lines})"
     sender = "if(head.friendly_from = '', head.msg_from, head.friendly_from)"
+    injected = (_milliseconds if careful else _plain_milliseconds)("head.injection_time")
     return f"""
-SELECT row, fault, seq, received_at, workspace,
+SELECT row, fault, seq, workspace,
     timestamp,
     event_id,
-    {_TYPE if careful else "head.type"},
+    {_TYPE if careful else "head.type"} AS its_type,
     lowerUTF8(head.rcpt_to),
     if(head.recipient_domain = '', {_domain("head.rcpt_to")}, head.recipient_domain) AS its_domain,
     if(head.sending_domain = '', {_domain(sender)}, head.sending_domain) AS senders_domain,
     if(head.rcpt_tags = '', [], JSONExtract(head.rcpt_tags, 'Array(LowCardinality(String))')),
+    dateDiff('millisecond', {injected} AS injected, timestamp),
     concat({", ".join(_rest_parts(careful=careful, unknown_fields=unknown_fields))}),
     untuple(head)
 FROM (SELECT *, JSONExtract(line, '{_REST_TUPLE}') AS others
@@ -297,14 +311,19 @@ def _domain(address: str) -> str:
 def _rest_parts(*, careful: bool, unknown_fields: bool) -> list[str]:
     parts = [
         _raw_recipient("if(head.raw_rcpt_to = '', head.rcpt_to, head.raw_rcpt_to)"),
+        '\',"type":"\', its_type, \'","received_at":"\', ' + iso("received_at") + ", '\"'",
         _member("recipient_domain", "its_domain"),
         _member("sending_domain", "senders_domain"),
-        *(_time_member(name, careful=careful) for name in ("injection_time", "scheduled_time")),
+        f"if(isNotNull(injected), '', {_member('injection_time', 'head.injection_time')})",
+        _time_member(
+            "scheduled_time",
+            (_milliseconds if careful else _plain_milliseconds)("head.scheduled_time"),
+        ),
         *(_json_member(name) for name in ("rcpt_tags", "rcpt_meta", "geo_ip")),
     ]
     if careful:
         raw_type = "concat(',\"raw_type\":', toJSONString(head.type))"
-        parts.append(f"if({_TYPE} = head.type, '', {raw_type})")
+        parts.append(f"if(its_type = head.type, '', {raw_type})")
     if unknown_fields:
         parts.append(_UNKNOWN)
     others = "toJSONString(others)"
@@ -327,9 +346,8 @@ def _json_member(name: str) -> str:
     return f"if(head.{name} IN ('', 'null'), '', concat(',\"{name}\":', head.{name}))"
 
 
-def _time_member(name: str, *, careful: bool) -> str:
+def _time_member(name: str, time: str) -> str:
     """A time in our form; one that the engine cannot say as a time, as it came."""
-    time = (_milliseconds if careful else _plain_milliseconds)(f"head.{name}")
     text = f"ifNull({iso(time)}, head.{name})"
     return f"if(head.{name} = '', '', concat(',\"{name}\":\"', {text}, '\"'))"
 
@@ -363,14 +381,12 @@ _RECIPIENT = (
     f"if(startsWith(rest, '{_RAW_RECIPIENT}'), '', "
     f"concat('{_RAW_RECIPIENT}', toJSONString(rcpt_to)))))"
 )
+INJECTED = "(timestamp - toIntervalMillisecond(age))"
+_INJECTION_TIME = f"if(isNull(age), '', concat(',\"injection_time\":\"', {iso(INJECTED)}, '\"'))"
 EVENT = (
-    'concat(\'{"event_id":\', toJSONString(event_id), \',"type":"\', type, \'","timestamp":"\', '
+    'concat(\'{"event_id":\', toJSONString(event_id), \',"timestamp":"\', '
     + iso("timestamp")
-    + ', \'","received_at":"\', '
-    + iso("received_at")
-    + ", '\"'"
-    + "".join(f", {_member(name, name)}" for name in ("message_id", "transmission_id"))
-    + f", {_RECIPIENT}, rest)"
+    + f", '\"', {_member('message_id', 'message_id')}, {_INJECTION_TIME}, {_RECIPIENT}, rest)"
 )
 """The whole event as JSON text: absent fields left out, times in UTC to the millisecond."""
 
@@ -382,11 +398,10 @@ WRITE_SETTINGS: dict[str, object] = {
     "optimize_functions_to_subcolumns": 0,
     "short_circuit_function_evaluation": "enable",
     "max_partitions_per_insert_block": 0,  # a batch of old events may have a month for each
-    "materialize_skip_indexes_on_insert": 0,  # merges make them; new parts are small
 }
 """Engine settings that the expressions for the way in rely on."""
 
-STAGE_SETTINGS = WRITE_SETTINGS | {"query_plan_enable_optimizations": 0}
+STAGE_SETTINGS = WRITE_SETTINGS | {"query_plan_enable_optimizations": 0, "compile_expressions": 0}
 """The same for staging tables, which lie in memory: there is nothing to optimise."""
 
 READ_SETTINGS: dict[str, object] = {"output_format_json_escape_forward_slashes": 0}

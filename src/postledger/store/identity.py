@@ -24,8 +24,12 @@ class Identity(NamedTuple):
 
 
 class _Named(msgspec.Struct):
+    """Times as numbers are left to the engine, which then reads the line with more care."""
+
     timestamp: str
     event_id: str
+    injection_time: str | None = None
+    scheduled_time: str | None = None
 
 
 _NAMED = msgspec.json.Decoder(_Named)

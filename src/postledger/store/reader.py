@@ -1,11 +1,24 @@
 """Answers questions: pages, one event, a message, the feed. Several threads may use it at once."""
 
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from postledger.errors import NotFound
-from postledger.query import EventQuery, FeedPage, FeedQuery, Page, Place
+from postledger.query import (
+    Envelope,
+    EventQuery,
+    FeedPage,
+    FeedQuery,
+    Message,
+    MessagePage,
+    MessagePlace,
+    MessageQuery,
+    Page,
+    Place,
+)
 from postledger.store import sql as statements
 from postledger.store.engine import Engine
 from postledger.store.sql import Sql
@@ -19,6 +32,24 @@ class _Key(msgspec.Struct):
 
 
 _KEY = msgspec.json.Decoder(_Key)
+
+
+class _Ids(msgspec.Struct):
+    message_id: str = ""
+    rcpt_to: str = ""
+
+
+class _Table(msgspec.Struct):
+    """The engine's format JSONCompact."""
+
+    data: list[tuple[str, str, int, int]]
+    rows_before_limit_at_least: int = 0
+
+
+_IDS = msgspec.json.Decoder(_Ids)
+_TABLE = msgspec.json.Decoder(_Table)
+_ENVELOPE = msgspec.json.Decoder(tuple[str, list[str], str])
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Reader:
@@ -56,6 +87,68 @@ class Reader:
             raise NotFound(f"there is no event of a message with the id {message_id}")
         return found
 
+    def each(self, query: EventQuery) -> Iterator[list[bytes]]:
+        """All events that match, some at a time: `limit` says how many."""
+        while True:
+            page = self.page(query)
+            yield page.events
+            if page.next is None:
+                return
+            query = replace(query, after=page.next)
+
+    def messages(self, query: MessageQuery) -> MessagePage:
+        """A page of messages with their events."""
+        table = self._table(statements.messages(query, self._engine.database))
+        before = query.after.count if query.after else query.offset
+        total = table.rows_before_limit_at_least + (query.after.count if query.after else 0)
+        rows = table.data[: query.limit]
+        following = None
+        if len(table.data) > query.limit:
+            message_id, rcpt_to, sent, _ = rows[-1]
+            following = MessagePlace(_time(sent), message_id, rcpt_to, before + len(rows))
+        events = self._events_of(query.workspace, [row[:2] for row in rows])
+        return MessagePage(
+            [
+                Message(
+                    message_id,
+                    rcpt_to,
+                    _time(sent),
+                    query.stages[stage - 1].name,
+                    events.get((message_id, rcpt_to), []),
+                )
+                for message_id, rcpt_to, sent, stage in rows
+            ],
+            total,
+            following,
+        )
+
+    def _events_of(
+        self, workspace: str, messages: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[bytes]]:
+        found: dict[tuple[str, str], list[bytes]] = {}
+        if messages:
+            for line in self._lines(
+                statements.events_of(
+                    workspace, messages, MOST_EVENTS_OF_A_MESSAGE, self._engine.database
+                )
+            ):
+                ids = _IDS.decode(line)
+                found.setdefault((ids.message_id, ids.rcpt_to), []).append(line)
+        return found
+
+    def envelopes(self, workspace: str, message_ids: Sequence[str]) -> dict[str, Envelope]:
+        """Recipients and subject of these messages, as far as there are events of them."""
+        if not message_ids:
+            return {}
+        sql = statements.envelopes(workspace, message_ids, self._engine.database)
+        rows = (_ENVELOPE.decode(line) for line in self._lines(sql, "JSONCompactEachRow"))
+        return {message_id: Envelope(to, subject) for message_id, to, subject in rows}
+
+    def began(self, workspace: str, message_id: str) -> datetime | None:
+        """When a message was injected, or its first event; None: nothing is known of it."""
+        found = self._lines(statements.began(workspace, message_id, self._engine.database))
+        return _time(int(found[0])) if found else None
+
     def feed(self, query: FeedQuery) -> FeedPage:
         """Events in the order of storing.
 
@@ -86,7 +179,17 @@ class Reader:
         first, last = line.split(b"\t")
         return int(first), int(last)
 
-    def _lines(self, sql: Sql) -> list[bytes]:
-        with self._engine.reader() as client:
-            body = client.raw_query(sql.text, sql.parameters, fmt="TSVRaw")
+    def _lines(self, sql: Sql, form: str = "TSVRaw") -> list[bytes]:
+        body = self._body(sql, form)
         return body.rstrip(b"\n").split(b"\n") if body else []
+
+    def _table(self, sql: Sql) -> _Table:
+        return _TABLE.decode(self._body(sql, "JSONCompact"))
+
+    def _body(self, sql: Sql, form: str) -> bytes:
+        with self._engine.reader() as client:
+            return client.raw_query(sql.text, sql.parameters, fmt=form)
+
+
+def _time(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)

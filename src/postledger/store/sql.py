@@ -3,11 +3,12 @@ tables only. The condition on the workspace is written in `_scope`, which every 
 """
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from postledger.events import FIELD, Kind
-from postledger.query import EventQuery, FeedQuery, Filter, Match, words
+from postledger.query import EventQuery, FeedQuery, Filter, Match, MessageQuery, words
 from postledger.store.columns import EVENT, NOT_ASKED
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
@@ -35,7 +36,7 @@ class Sql:
 def page(query: EventQuery, database: str) -> Sql:
     """Up to `limit` + 1 events as JSON, one a row: one more than asked for tells of a next page."""
     sql = Sql()
-    conditions = _conditions(sql, query)
+    conditions = _conditions(sql, query, database)
     if query.after is not None:
         conditions.append(_beyond(sql, query))
     way = "DESC" if query.descending else "ASC"
@@ -44,6 +45,8 @@ def page(query: EventQuery, database: str) -> Sql:
         f"SELECT {EVENT} FROM {database}.events WHERE {' AND '.join(conditions)} "
         f"ORDER BY timestamp {way}, event_id {way} LIMIT {limit}"
     )
+    if query.offset:
+        sql.text += f" OFFSET {sql.add(query.offset, 'UInt64')}"
     if any(filter_.field in _LEADS_TO_FEW for filter_ in query.filters):
         sql.text += _FEW
     return sql
@@ -52,7 +55,7 @@ def page(query: EventQuery, database: str) -> Sql:
 def count(query: EventQuery, database: str) -> Sql:
     """The number of all matches, whatever the page."""
     sql = Sql()
-    conditions = _conditions(sql, query)
+    conditions = _conditions(sql, query, database)
     sql.text = f"SELECT count() FROM {database}.events WHERE {' AND '.join(conditions)}"
     return sql
 
@@ -99,16 +102,141 @@ def ends(workspace: str, after: int, database: str) -> Sql:
     return sql
 
 
+def messages(query: MessageQuery, database: str) -> Sql:
+    """A page of messages: ids, time sent in unix milliseconds, number of the stage from 1.
+
+    All events from `start` on may say something of a message of the range; those of a message that
+    was injected after its end, or before its start, are passed over early where they tell.
+    """
+    sql = Sql()
+    start, end = sql.add(_ms(query.start), "Int64"), sql.add(_ms(query.end), "Int64")
+    grouped = [filter_ for filter_ in query.filters if filter_.field in _LEADS_TO_FEW]
+    others = [filter_ for filter_ in query.filters if filter_.field not in _LEADS_TO_FEW]
+    rows = [
+        _scope(sql, query.workspace),
+        f"timestamp >= {_time(sql, query.start)}",
+        f"(timestamp < {_time(sql, query.end)} OR ifNull({_INJECTED} < {end}, true))",
+        f"ifNull({_INJECTED} >= {start}, true)",
+        "message_id != ''",
+        *(_matches(sql, filter_, database) for filter_ in grouped),
+    ]
+    stages = ", ".join(
+        f"{_brings(sql, stage.types, stage.classes)}, {number}"
+        for number, stage in reversed(list(enumerate(query.stages, 1)))
+    )
+    found = [f"max({_matches(sql, f, database)}) AS found{i}" for i, f in enumerate(others)]
+    made = ", ".join(
+        [
+            f"min(ifNull({_INJECTED}, toUnixTimestamp64Milli(timestamp))) AS sent",
+            f"max(multiIf({stages}, 0)) AS stage",
+            *found,
+        ]
+    )
+    kept = [f"sent >= {start}", f"sent < {end}", "stage > 0"]
+    kept += [f"found{number}" for number in range(len(others))]
+    if query.states:
+        wanted = [n for n, stage in enumerate(query.stages, 1) if stage.name in query.states]
+        kept.append(f"stage IN {sql.add(wanted, 'Array(UInt8)')}")
+    if query.after is not None:
+        place = (
+            f"({sql.add(_ms(query.after.sent), 'Int64')}, "
+            f"{sql.add(query.after.message_id, 'String')}, "
+            f"{sql.add(query.after.rcpt_to, 'String')})"
+        )
+        kept.append(f"(sent, message_id, rcpt_to) {'<' if query.descending else '>'} {place}")
+    way = "DESC" if query.descending else "ASC"
+    sql.text = (
+        "SELECT message_id, rcpt_to, sent, stage FROM ("
+        f"SELECT message_id, rcpt_to, {made} FROM {database}.events "
+        f"WHERE {' AND '.join(rows)} GROUP BY message_id, rcpt_to) "
+        f"WHERE {' AND '.join(kept)} "
+        f"ORDER BY sent {way}, message_id {way}, rcpt_to {way} "
+        f"LIMIT {sql.add(query.limit + 1, 'UInt32')} OFFSET {sql.add(query.offset, 'UInt64')} "
+        "SETTINGS exact_rows_before_limit = 1, output_format_json_quote_64bit_integers = 0"
+    )
+    return sql
+
+
+def events_of(
+    workspace: str, messages: Sequence[tuple[str, str]], limit: int, database: str
+) -> Sql:
+    """The events of these messages and recipients, the oldest first, up to `limit` of each."""
+    sql = Sql()
+    ids = sql.add(list(dict.fromkeys(message_id for message_id, _ in messages)), "Array(String)")
+    pairs = sql.add(list(messages), "Array(Tuple(String, String))")
+    sql.text = (
+        f"SELECT {EVENT} FROM {database}.events WHERE {_scope(sql, workspace)} "
+        f"AND message_id IN {ids} AND (message_id, rcpt_to) IN {pairs} "
+        f"ORDER BY timestamp, event_id LIMIT {limit} BY message_id, rcpt_to{_FEW}"
+    )
+    return sql
+
+
+def envelopes(workspace: str, message_ids: Sequence[str], database: str) -> Sql:
+    """Recipients and subject of each of these messages."""
+    sql = Sql()
+    sql.text = (
+        "SELECT message_id, arraySort(groupUniqArrayIf(rcpt_to, rcpt_to != '')), "
+        f"anyIf(subject, subject != '') FROM {database}.events "
+        f"WHERE {_scope(sql, workspace)} "
+        f"AND message_id IN {sql.add(list(message_ids), 'Array(String)')} GROUP BY message_id"
+    )
+    return sql
+
+
+def began(workspace: str, message_id: str, database: str) -> Sql:
+    """When a message was injected, or its first event, in unix milliseconds; nothing: unknown."""
+    sql = Sql()
+    sql.text = (
+        f"SELECT min(ifNull({_INJECTED}, toUnixTimestamp64Milli(timestamp))) "
+        f"FROM {database}.events WHERE {_scope(sql, workspace)} "
+        f"AND message_id = {sql.add(message_id, 'String')} HAVING count() > 0"
+    )
+    return sql
+
+
+_FIRST_TYPES = (
+    "'injection', 'scheduled', 'policy_rejection', 'generation_failure', 'generation_rejection'"
+)
+"""Types of events with which a message begins: they need not say when it was injected."""
+_INJECTED = (
+    f"(toUnixTimestamp64Milli(timestamp) - if(type IN ({_FIRST_TYPES}), ifNull(age, 0), age))"
+)
+
+
+def _brings(sql: Sql, types: Sequence[str], classes: Sequence[int] | None) -> str:
+    """The condition on an event that brings its message to a stage."""
+    condition = f"type IN {sql.add(list(types), 'Array(String)')}"
+    if classes is None:
+        return condition
+    chosen = sql.add(list(classes), "Array(Int64)")
+    return f"{condition} AND ifNull(bounce_class IN {chosen}, false)"
+
+
+def _ms(time: datetime) -> int:
+    return (time - _EPOCH) // timedelta(milliseconds=1)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _scope(sql: Sql, workspace: str) -> str:
     return f"workspace = {sql.add(workspace, 'String')}"
 
 
-def _conditions(sql: Sql, query: EventQuery) -> list[str]:
+def _conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
+    conditions = [*_range(sql, query), *(_matches(sql, f, database, query) for f in query.filters)]
+    if query.alternatives:
+        several = (_matches(sql, filter_, database, query) for filter_ in query.alternatives)
+        conditions.append(f"({' OR '.join(several)})")
+    return conditions
+
+
+def _range(sql: Sql, query: EventQuery) -> list[str]:
     return [
         _scope(sql, query.workspace),
         f"timestamp >= {_time(sql, query.start)}",
         f"timestamp < {_time(sql, query.end)}",
-        *(_matches(sql, filter_) for filter_ in query.filters),
     ]
 
 
@@ -130,24 +258,57 @@ def _beyond(sql: Sql, query: EventQuery) -> str:
     return f"timestamp {less}= {time} AND (timestamp, event_id) {less} ({time}, {event_id})"
 
 
-def _matches(sql: Sql, filter_: Filter) -> str:
-    if filter_.field in NOT_ASKED or filter_.field not in FIELD:
-        raise ValueError(f"{filter_.field} has no column")
-    if filter_.match is Match.WORDS:
-        return "(" + " OR ".join(_has_words(sql, filter_, str(v)) for v in filter_.values) + ")"
-    integer = FIELD[filter_.field].kind is Kind.INTEGER
+def _matches(sql: Sql, filter_: Filter, database: str, query: EventQuery | None = None) -> str:
+    """The condition of a filter; `query` is needed for `Match.FIRST`."""
+    name, match = filter_.field, filter_.match
+    if name in NOT_ASKED or name not in FIELD:
+        raise ValueError(f"{name} has no column")
+    if match in _PATTERNS:
+        patterns = (_PATTERNS[match](str(value)) for value in filter_.values)
+        found = [f"match({name}, {sql.add(p, 'String')})" for p in patterns if p]
+        return f"({' OR '.join(found) or '0'})"
+    if match is Match.CONTAINS:
+        parts = (sql.add(value, "String") for value in filter_.values)
+        return f"({' OR '.join(f'positionCaseInsensitiveUTF8({name}, {p}) > 0' for p in parts)})"
+    integer = FIELD[name].kind is Kind.INTEGER
     values = sql.add(list(filter_.values), "Array(Int64)" if integer else "Array(String)")
-    if filter_.match is Match.MEMBER:
-        return f"hasAny({filter_.field}, {values})"
-    return f"{filter_.field} IN {values}"
+    if match is Match.MEMBER:
+        return f"hasAny({name}, {values})"
+    if match is Match.ADDRESS:
+        return f"lowerUTF8(extract({name}, '([^<>\\\\s]+)>?\\\\s*$')) IN {values}"
+    equal = f"{name} IN {values}"
+    if match is Match.FIRST and query is not None:
+        return f"({equal} AND {_is_first(sql, equal, database, query)})"
+    return equal
 
 
-def _has_words(sql: Sql, filter_: Filter, text: str) -> str:
-    """The words of `text` as whole words, next to each other, in any case of letters."""
-    found = words(text)
-    if not found:
-        return "0"
-    between = f"[^{_WORD}]+"
-    phrase = between.join(re.escape(word) for word in found)
-    pattern = f"(?i)(^|[^{_WORD}]){phrase}($|[^{_WORD}])"
-    return f"match({filter_.field}, {sql.add(pattern, 'String')})"
+def _is_first(sql: Sql, condition: str, database: str, query: EventQuery) -> str:
+    """Whether an event is the first of its message and recipient that fulfils a condition."""
+    scope, events = _scope(sql, query.workspace), f"{database}.events"
+    return (
+        "(message_id, rcpt_to, timestamp, event_id) IN ("
+        "SELECT message_id, rcpt_to, (min((timestamp, event_id)) AS earliest).1, earliest.2 "
+        f"FROM {events} WHERE {scope} AND {condition} AND message_id IN ("
+        f"SELECT message_id FROM {events} WHERE {' AND '.join(_range(sql, query))} "
+        f"AND {condition}) GROUP BY message_id, rcpt_to)"
+    )
+
+
+def _phrase(found: Sequence[str], between: str) -> str:
+    """A pattern for tokens that stand next to each other, whole; `between` is a set of separators.
+    Nothing when there is none."""
+    tokens = f"{between}+".join(re.escape(token) for token in found)
+    return tokens and f"(?i)(^|{between}){tokens}($|{between})"
+
+
+def _tokens(separators: str) -> Callable[[str], str]:
+    between = f"[{re.escape(separators)}]"
+    return lambda text: _phrase([token for token in re.split(between, text) if token], between)
+
+
+_PATTERNS: dict[Match, Callable[[str], str]] = {
+    Match.WORDS: lambda text: _phrase(words(text), f"[^{_WORD}]"),
+    Match.TOKENS: _tokens(" -_"),
+    Match.DOMAIN_TOKENS: _tokens(" -_."),
+}
+"""Pattern of a value; an empty one matches nothing."""

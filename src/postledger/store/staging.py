@@ -4,7 +4,7 @@ Each has a client of its own, so that the engine reads one batch while it stores
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from clickhouse_connect.driver.client import Client
 
@@ -38,7 +38,8 @@ class Staging:
         for `read_again`.
         """
         self.empty()
-        self._batch = {"workspace": workspace, "source": source}
+        now = text_of(datetime.now(UTC))
+        self._batch = {"workspace": workspace, "source": source, "received_at": now}
         self._client.raw_insert(self._lines, ["line"], lines, fmt="LineAsString")
         self._fill(careful=source != "native", unknown_fields=unknown_fields)
 
@@ -92,4 +93,9 @@ def came(workspace: str, source: str, lines: bytes) -> bytes:
 
 def kept(number: int, now: datetime, row: bytes) -> bytes:
     """A line as `came` gives it, with its number and the time when it came: for the journal."""
-    return b"%d\t%b\t%b" % (number, f"{now:%Y-%m-%d %H:%M:%S.%f}"[:-3].encode(), row)
+    return b"%d\t%b\t%b" % (number, text_of(now).encode(), row)
+
+
+def text_of(time: datetime) -> str:
+    """A time in UTC as the engine reads it, to the millisecond."""
+    return f"{time:%Y-%m-%d %H:%M:%S.%f}"[:-3]

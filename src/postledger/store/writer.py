@@ -19,7 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -29,7 +29,7 @@ from postledger.store import columns
 from postledger.store.engine import Engine, translated
 from postledger.store.identity import Identity, of_line
 from postledger.store.journal import Journal
-from postledger.store.staging import Staging, came, kept
+from postledger.store.staging import Staging, came, kept, text_of
 
 PREPARED_AT_ONCE = 2
 _REPEAT = -1
@@ -200,9 +200,8 @@ class Writer:
         chosen = prepared.staging.rows
         if without:
             chosen += " WHERE row NOT IN {without:Array(UInt64)}"
-        numbers = "{first:UInt64} + row, {now:DateTime64(3, 'UTC')}"
         try:
-            self._insert(numbers, chosen, {"first": first, "now": _now(), "without": list(without)})
+            self._insert("{first:UInt64} + row", chosen, {"first": first, "without": list(without)})
         except ClickHouseError:
             self._undo(workspace, first)
             raise
@@ -210,8 +209,7 @@ class Writer:
     def _insert(self, numbers: str, chosen: str, parameters: dict[str, object]) -> None:
         made = ", ".join(columns.INSERTED)
         self._client.command(
-            f"INSERT INTO {self._events} (seq, received_at, {made}) "
-            f"SELECT {numbers}, {made} FROM {chosen}",
+            f"INSERT INTO {self._events} (seq, {made}) SELECT {numbers}, {made} FROM {chosen}",
             parameters,
         )
 
@@ -312,7 +310,7 @@ class Writer:
     def _keep(
         self, rows: Sequence[bytes], identities: Sequence[Identity], numbers: Sequence[int]
     ) -> None:
-        now = _now()
+        now = datetime.now(UTC)
         stored = [
             kept(number, now, row) for number, row in zip(numbers, rows, strict=True) if number
         ]
@@ -344,7 +342,7 @@ class Writer:
                     "ORDER BY seq LIMIT 1 BY workspace, timestamp, event_id"
                 )
             self._doubtful = True
-            self._insert("seq, received_at", chosen, {})
+            self._insert("seq", chosen, {})
             self._journal.clear()
             self._small.empty()
         self._waiting.clear()
@@ -395,7 +393,7 @@ def _numbers(count: int, first: int | None, flagged: Mapping[int, int]) -> list[
 
 def _text_of(milliseconds: int) -> str:
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest:03}"
+    return text_of(datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=rest))
 
 
 def _outcome(arrival: Arrival, flagged: Sequence[tuple[int, int]]) -> Outcome:
@@ -416,7 +414,3 @@ def _type_names(vocabularies: Mapping[str, Mapping[str, str]]) -> dict[str, obje
         for theirs, ours in types.items()
     }
     return {"types_from": list(names), "types_to": list(names.values())}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -11,7 +11,7 @@
 --   slower. An id of an event is asked for rarely, so a coarse bloom filter does for it.
 -- merge_selector_base: merge later, and more parts at once. With the default of 5 a fifth of the
 --   work of taking events in goes into merges that the next merge does again.
--- rest: see store/columns.py.
+-- rest, age: see store/columns.py.
 CREATE TABLE IF NOT EXISTS {database}.events
 (
     workspace LowCardinality(String),
