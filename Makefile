@@ -1,11 +1,15 @@
-# `make run` and `make test` need Debian's python3 (3.11 or newer) with venv, and make. Nothing else.
+# `make run` needs Debian's python3 (3.11 or newer) with venv, and make. Nothing else.
+# `make test` also needs nodejs (18 or newer) and npm for the clients that are written for Node; it
+# leaves their tests out where these are missing, unless REQUIRE_CLIENTS is set.
 PYTHON ?= python3
 DEMO ?= 20000
 EVENTS ?= 10000000
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := tests/clients
+NODE := $(shell command -v npm >/dev/null && node -p 'process.versions.node.split(".")[0] >= 18' 2>/dev/null)
 
-.PHONY: help run test lint types imports bench lock clean
+.PHONY: help run test lint types imports clients bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,7 +17,7 @@ help: ## list the targets
 run: $(VENV)/.run ## start the server on ./data; an empty store gets a key and DEMO=20000 made-up events
 	$(BIN)/postledger serve --demo $(DEMO)
 
-test: lint types imports ## run everything that CI runs
+test: lint types imports clients ## run everything that CI runs
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.dev ## check style and formatting
@@ -26,6 +30,8 @@ types: $(VENV)/.dev ## check types
 imports: $(VENV)/.dev ## check who imports whom
 	$(BIN)/lint-imports
 
+clients: $(VENV)/clients/.done $(if $(filter true,$(NODE)),$(CLIENTS)/node/node_modules/.done) ## install the clients of other services that tests run
+
 bench: $(VENV)/.dev ## measure against the raw engine: intake, then reading with EVENTS=10000000
 	$(BIN)/python -m benchmarks.intake
 	rm -rf build/bench
@@ -36,13 +42,17 @@ lock: $(VENV)/bin/python ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(COMPILE) --extra build --output-file requirements.txt
 	$(COMPILE) --extra build --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(LOCK) --output-file $(CLIENTS)/requirements.txt $(CLIENTS)/requirements.in
+	cd $(CLIENTS)/node && rm -f package-lock.json && npm install --package-lock-only
+	$(BIN)/python $(CLIENTS)/lock_node.py $(CLIENTS)/node/package-lock.json
 
-COMPILE := $(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --no-header \
+LOCK := $(BIN)/python -m piptools compile --quiet --strip-extras --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe \
-	--upgrade pyproject.toml
+	--upgrade
+COMPILE := $(LOCK) pyproject.toml
 
 clean: ## remove what was installed and built; the data stays
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS)/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -56,3 +66,12 @@ $(VENV)/.dev: requirements-dev.txt requirements.txt pyproject.toml | $(VENV)/bin
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run
+
+$(VENV)/clients/.done: $(CLIENTS)/requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv --clear $(VENV)/clients
+	$(VENV)/clients/bin/python -m pip install --quiet --require-hashes -r $(CLIENTS)/requirements.txt
+	@touch $@
+
+$(CLIENTS)/node/node_modules/.done: $(CLIENTS)/node/package.json $(CLIENTS)/node/package-lock.json
+	cd $(CLIENTS)/node && npm ci --loglevel=error
+	@touch $@

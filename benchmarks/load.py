@@ -14,6 +14,7 @@ from postledger.intake import native
 from postledger.settings import load
 from postledger.state.keys import DEFAULT_WORKSPACE, open_keyring
 from postledger.store.engine import Engine
+from postledger.store.tidy import Tidy
 from postledger.store.writer import Arrival, Writer
 
 _SIZE = 40_000
@@ -40,6 +41,9 @@ def main() -> None:
                 rate = number * _SIZE / (time.perf_counter() - started)
                 print(f"{number * _SIZE:,} events, {rate:,.0f}/s", flush=True)
     writer.close()
+    tidy = Tidy(engine)
+    while tidy.once():  # as a server does while nothing comes in
+        pass
     size = engine.size()
     print(f"{size.events:,} events, {size.bytes / size.events:.1f} bytes each, {size.parts} parts")
     engine.close()

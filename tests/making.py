@@ -114,7 +114,7 @@ def accepted(draw: st.DrawFn) -> tuple[Event, Event]:
     return given | more, derived(back) | more
 
 
-_EMPTY_IS_ABSENT = {"message_id", "rcpt_to", "raw_rcpt_to"}
+_EMPTY_IS_ABSENT = {"message_id", "transmission_id", "rcpt_to", "raw_rcpt_to"}
 _DOMAIN = re.compile(r"@([^@<>\s]+)>?\s*\Z", re.ASCII)
 
 

@@ -39,6 +39,7 @@ from postledger.errors import Problem, StartError, Unauthenticated
 from postledger.query import FILTERS
 from postledger.settings import Settings, load
 from postledger.state.keys import open_keyring
+from postledger.state.options import DEFAULTS
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -234,6 +235,8 @@ ALL_COMMANDS = [
     ["keys", "revoke"],
     ["workspaces", "create"],
     ["workspaces", "list"],
+    ["workspaces", "show"],
+    ["workspaces", "set"],
 ]
 
 
@@ -283,6 +286,9 @@ def test_filters_are_options() -> None:
         ("demo -5", "NUMBER"),
         ("demo 10 --end 2026-13-01", "--end"),
         ("demo 10 --end 2026-11-01T00:00:00", "time zone"),
+        ("workspaces set shop zone UTC", "zone is none of timezone"),
+        ("workspaces set shop timezone", "VALUE"),
+        ("workspaces show", "NAME"),
         ("keys create --workspace a --scope everything", "everything"),
         ("keys create --workspace a", "--scope"),
         ("keys create --workspace a --scope admin --expires soon", "--expires"),
@@ -1142,9 +1148,69 @@ def test_workspaces(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["name"] == "shop"
 
 
+def workspaces(line: str) -> int:
+    return main(["workspaces", *line.split(), "--data-dir", "data"])
+
+
+def test_options_of_a_workspace(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is set is shown beside the defaults, with the number of keys, as JSON in a pipe."""
+    keys("create", "--workspace", "shop", "--scope", "admin")
+    keys("create", "--workspace", "shop", "--scope", "admin", "--expires", "30d")
+    keys("create", "--workspace", "other", "--scope", "admin")
+    revoked = capsys.readouterr().out.split("_")[1]
+    keys("revoke", revoked)
+    capsys.readouterr()
+    assert workspaces("set shop timezone Europe/Warsaw") == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "timezone of workspace shop is Europe/Warsaw\n")
+    assert workspaces("show shop") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["name"], shown["keys"], shown["live_keys"]) == ("shop", 2, 1)
+    assert shown["options"].pop("timezone") == {"value": "Europe/Warsaw", "default": False}
+    defaults = {name: value for name, value in DEFAULTS.items() if name != "timezone"}
+    assert shown["options"] == {
+        name: {"value": value, "default": True} for name, value in defaults.items()
+    }
+
+
+def test_options_on_a_terminal() -> None:
+    """On a terminal they are a sentence and a table, unless JSON is wanted."""
+    keys("create", "--workspace", "shop", "--scope", "admin")
+    workspaces("set shop smtpeter_rows flat")
+    line = ["workspaces", "show", "shop", "--data-dir", "data"]
+    status, out = on_terminal(*line)
+    assert status == 0
+    assert re.search(r"workspace shop, made 20\S+ \S+Z; keys: 1, 1 live", out)
+    assert re.search(r"timezone +UTC +default", out)
+    assert re.search(r"smtpeter_rows +flat *\n", out)
+    assert json.loads(on_terminal(*line, "--json")[1])["name"] == "shop"
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
+        ("set shop timezone Mars", "timezone: expected an IANA name such as Europe/Warsaw"),
+        ("set shop smtpeter_rows all", "smtpeter_rows: expected nested or flat or both"),
+        ("set mall timezone UTC", "there is no workspace mall"),
+        ("show mall", "there is no workspace mall"),
+    ],
+)
+def test_options_that_fail(line: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be set or shown is said in one sentence."""
+    workspaces("create shop")
+    capsys.readouterr()
+    assert workspaces(line) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"postledger: {says}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("workspaces show shop", "name the server's directory with --data-dir"),
+        ("workspaces set shop timezone UTC", "name the server's directory with --data-dir"),
         ("keys list", "name the server's directory with --data-dir"),
         ("keys revoke 123", "name the server's directory with --data-dir"),
         ("workspaces list", "name the server's directory with --data-dir"),

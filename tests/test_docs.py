@@ -18,6 +18,7 @@ import pytest
 from conftest import Client
 from postledger import cli
 from postledger.cli.keys import keys, workspaces
+from postledger.dialects import DIALECTS
 from postledger.events import STATES
 from postledger.http.description import document
 from postledger.http.figures import Figures
@@ -25,11 +26,13 @@ from postledger.http.parameters import EVENTS, FEED
 from postledger.http.problems import STATUS
 from postledger.settings import ELSEWHERE, PREFIX, Settings
 from postledger.state.keys import SCOPES
+from postledger.state.options import OPTIONS
 from postledger.store.engine import Size
 
 HOME = Path(__file__).parent.parent
 DOCS = HOME / "docs"
-PAGES = sorted([*HOME.glob("*.md"), *DOCS.glob("*.md")])
+PAGES = sorted([*HOME.glob("*.md"), *DOCS.glob("**/*.md")])
+GENERATED = runpy.run_path(str(DOCS / "generate.py"))["PAGES"]
 
 # curl's options that the documents use, for machines that have none.
 CURL = """\
@@ -136,10 +139,18 @@ def test_json_examples_are_json() -> None:
 # -- tables
 
 
-def test_the_event_reference_is_up_to_date() -> None:
-    """docs/events.md is what docs/generate.py makes of the registry."""
-    generated = runpy.run_path(str(DOCS / "generate.py"))["page"]()
-    assert page("docs/events.md") == generated, "run docs/generate.py"
+@pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
+def test_generated_pages_are_up_to_date(path: Path) -> None:
+    """docs/events.md is what docs/generate.py makes of the registry, and the table of compatibility
+    what it makes of the dialects and their cases."""
+    assert path.read_text(encoding="utf-8") == GENERATED[path](), "run docs/generate.py"
+
+
+def test_every_dialect_has_its_guide() -> None:
+    """Each wire API has a page of its own, which the table of compatibility leads to."""
+    for dialect in DIALECTS:
+        assert (DOCS / "compatibility" / f"{dialect.NAME}.md").is_file()
+        assert f"]({dialect.NAME}.md)" in page("docs/compatibility/README.md")
 
 
 def test_every_setting_is_documented() -> None:
@@ -158,13 +169,24 @@ def test_every_setting_is_documented() -> None:
         assert f"`{PREFIX}{name}`" in page("docs/settings.md")
 
 
+def test_every_option_of_a_workspace_is_documented() -> None:
+    """docs/settings.md has each option with its default and its meaning, and no other."""
+    expected = {f"`{name}`": f"`{option.default}`" for name, option in OPTIONS.items()}
+    section = page("docs/settings.md").split("\n## Settings of a workspace\n")[1]
+    _, *table = (row for row in rows(section.split("\n## ")[0]) if len(row) == 3)
+    assert expected == {name: default for name, default, _ in table}
+    assert all(meaning for _, _, meaning in table)
+
+
 def test_every_route_is_documented() -> None:
-    """docs/api.md has each request of the API description."""
+    """docs/api.md has each request of the API description, and those of other services' APIs stand
+    in the table of compatibility."""
+    of_others, ours = page("docs/compatibility/README.md"), page("docs/api.md")
     missing = {
         f"{method.upper()} {path}"
         for path, methods in document()["paths"].items()
-        for method in methods
-        if f"`{method.upper()} {path}`" not in page("docs/api.md")
+        for method, operation in methods.items()
+        if f"`{method.upper()} {path}`" not in (of_others if "tags" in operation else ours)
     }
     assert set() == missing
 
@@ -190,7 +212,7 @@ def test_every_failure_is_documented() -> None:
         for operation in methods.values()
         for status in operation["responses"]
     }
-    assert statuses - {"200"} <= {status for status, _ in table}
+    assert statuses - {"200", "default"} <= {status for status, _ in table}
 
 
 def test_scopes_and_states_are_documented() -> None:

@@ -49,7 +49,10 @@ def decode(query: object, text: str, *, parameter: str = "cursor") -> Position:
             "is damaged, or belongs to another query; keep all other parameters the same from "
             "page to page, or start from the first page",
         )
-    place: Position = json.loads(body)
+    try:
+        place: Position = json.loads(body)
+    except ValueError as error:  # not one of ours: anyone can make up a digest
+        raise _bad(parameter, "is damaged; send the text exactly as it was given") from error
     return place
 
 

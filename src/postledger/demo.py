@@ -452,6 +452,7 @@ class Message(NamedTuple):
     send: Send
     recipient: int
     message_id: str
+    injected: int  # milliseconds since 1970
     bits: int  # 30 random ones, for what differs from message to message
 
 
@@ -478,6 +479,11 @@ def _about(message: Message) -> str:
 def _body(message: Message) -> str:
     """The fields that every event of an injected message has."""
     return f'"message_id":"{message.message_id}",{_about(message)}'
+
+
+def _later(message: Message) -> str:
+    """The fields that every event after the injection has."""
+    return f'{_body(message)},"injection_time":"{_stamp(message.injected)}"'
 
 
 def _server(message: Message) -> str:
@@ -586,7 +592,7 @@ def _sent(rng: Random, message: Message, at: int) -> Iterator[Step]:
     queued = _draw(rng, DELIVERED_AFTER)
     ip = _server(message)
     attempt = (
-        f'{body}{host.routing},"injection_time":"{_stamp(at)}","delv_method":"esmtp"'
+        f'{body}{host.routing},"injection_time":"{_stamp(message.injected)}","delv_method":"esmtp"'
         f',"ip_address":"{ip}","num_retries":'
     )
     fate = rng.random()
@@ -641,7 +647,7 @@ def _reader(message: Message) -> str:
 
 def _read(rng: Random, message: Message, visit: int, at: int) -> Iterator[Step]:
     """One reading: the upper pixel, mostly the lower one, and now and then links."""
-    fields = _body(message) + _reader(message)
+    fields = _later(message) + _reader(message)
     amp = "amp_" if message.send.amp and message.bits & 1 else ""
     yield at, _event(rng, f"{amp}initial_open", at, fields)
     if rng.random() < OPENED_TO_THE_END:
@@ -665,26 +671,26 @@ def _read(rng: Random, message: Message, visit: int, at: int) -> Iterator[Step]:
 
 def _returned(rng: Random, message: Message, at: int) -> Iterator[Step]:
     failure = _some(rng, RETURNS).of(message, _server(message))
-    fields = f'{_body(message)},"delv_method":"esmtp"{failure}'
+    fields = f'{_later(message)},"delv_method":"esmtp"{failure}'
     yield at, _event(rng, "out_of_band", at, fields)
 
 
 def _complained(rng: Random, message: Message, at: int) -> Iterator[Step]:
     domain = _recipient(message.recipient)[1].domain
     desk = f'"report_by":"feedback@{domain}","report_to":"abuse@example.net"'
-    fields = f'{_body(message)},"fbtype":"abuse",{desk}'
+    fields = f'{_later(message)},"fbtype":"abuse",{desk}'
     yield at, _event(rng, "spam_complaint", at, fields)
 
 
 def _left_list(rng: Random, message: Message, at: int) -> Iterator[Step]:
     """The mail program's own unsubscribe (RFC 2369, RFC 8058)."""
     sender = f',"mailfrom":"{_recipient(message.recipient)[0]}"'
-    yield at, _event(rng, "list_unsubscribe", at, _body(message) + sender)
+    yield at, _event(rng, "list_unsubscribe", at, _later(message) + sender)
 
 
 def _left_by_link(rng: Random, message: Message, at: int) -> Iterator[Step]:
     """The link at the foot of a mail that was opened for it."""
-    fields = _body(message) + _reader(message)
+    fields = _later(message) + _reader(message)
     yield at, _event(rng, "initial_open", at, fields)
     left = at + _draw(rng, NEXT_CLICK_AFTER)
     link = ',"target_link_name":"unsubscribe","target_link_url":"https://example.net/unsubscribe"'
@@ -694,7 +700,7 @@ def _left_by_link(rng: Random, message: Message, at: int) -> Iterator[Step]:
 def _replied(rng: Random, message: Message, at: int) -> Iterator[Step]:
     address = _recipient(message.recipient)[0]
     sender = f',"mailfrom":"{address}","remote_addr":"{_server(message)}"'
-    yield at, _event(rng, "response", at, _body(message) + sender)
+    yield at, _event(rng, "response", at, _later(message) + sender)
 
 
 REACTED = 0.012  # of the delivered ones
@@ -730,7 +736,7 @@ class Post:
     def _message(self, now: int) -> Message:
         send = self._programme.pick(now)
         number = _draw(self._rng, AUDIENCE) // len(PEOPLE) * len(PEOPLE) + send.locale
-        return Message(send, number, self._rng.randbytes(10).hex(), self._rng.getrandbits(30))
+        return Message(send, number, self._rng.randbytes(10).hex(), now, self._rng.getrandbits(30))
 
     def _add(self, steps: Iterator[Step]) -> None:
         waiting, order = self._waiting, self._order

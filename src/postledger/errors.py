@@ -102,9 +102,11 @@ class TooLarge(PostledgerError):
 class RateLimited(PostledgerError):
     title = "Too many requests"
 
-    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+    def __init__(self, message: str, *, retry_after: int = 1, limit: int = 0) -> None:
+        """`limit`: how many are allowed in that time; 0: not known."""
         super().__init__(message)
         self.retry_after = retry_after
+        self.limit = limit
 
 
 class NotOffered(PostledgerError):

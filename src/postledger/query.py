@@ -108,7 +108,8 @@ class MessageQuery:
     """Messages of one workspace, one for each recipient, that were sent from `start` (inclusive) to
     `end` (exclusive), both UTC.
 
-    Sent: when the message was injected; where no event tells that, its first event from `start` on.
+    Sent: when the message was injected; where no event tells that, its first event. Times that its
+    events tell are taken to be within an hour of each other; others are of another sending.
     A message is in the last of `stages` that one of its events, however late, brings it to. Each of
     `filters` must match at least one of its events; `states` are names of stages, empty: all.
     Ordered by time sent, then ids.

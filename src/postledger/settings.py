@@ -29,6 +29,12 @@ def _help(text: str, **limits: Any) -> Meta:
     return Meta(description=text, **limits)
 
 
+_RATE = (
+    "Requests that one {} may make, such as `100/second` or `100/second; 5000/minute`; "
+    "empty: any number"
+)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of a server. Sizes in bytes, times in seconds unless the name says otherwise."""
 
@@ -78,12 +84,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     flush_ms: Annotated[
         int, _help("Longest time that an event stays in the journal only, ms", ge=1, le=60_000)
     ] = 2000
+    quiet_seconds: Annotated[
+        int,
+        _help(
+            "When nothing has come in for so long, parts of the embedded store are merged, so that "
+            "look-ups meet few of them; 0: never",
+            ge=0,
+            le=3600,
+        ),
+    ] = 5
     min_free_bytes: Annotated[
         int, _help("Free room on the disk below which nothing more is taken in", ge=0)
     ] = 32 * MIB
     readers: Annotated[int, _help("Queries that run at once", ge=1, le=64)] = 4
     query_seconds: Annotated[int, _help("Longest time for one query", ge=1, le=3600)] = 60
     query_memory_bytes: Annotated[int, _help("Most memory for one query", ge=64 * MIB)] = 1024 * MIB
+    key_rate: Annotated[str, _help(_RATE.format("key"))] = ""
+    workspace_rate: Annotated[str, _help(_RATE.format("workspace"))] = ""
     log_format: Annotated[
         Literal["auto", "console", "json"], _help("`auto`: `console` on a terminal, else `json`")
     ] = "auto"

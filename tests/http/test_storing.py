@@ -565,6 +565,19 @@ def test_duplicate_members(either: Client) -> None:
         assert found["subject"] in {"x", "y"}
 
 
+@pytest.mark.parametrize("value", ["1e400", "[-1E999]", '{"a": 17976931348623159e300}'])
+def test_numbers_out_of_range(either: Client, value: str) -> None:
+    """A number that no double holds refuses its record, in a field of our own or of the sender."""
+    line = b'{"type":"open","timestamp":"2026-11-01T10:00:00Z","event_id":"%b","mine":%b}'
+    good = line % (b"good", b"1e300")
+    answer = either.post(good + b"\n" + line % (b"bad", value.encode()), Content_Type=NDJSON)
+    said = answer.json()
+    assert (1, 1) == (said["accepted"], said["rejected"])
+    assert "out of range" in said["errors"][0]["message"]
+    found = either.get("/ledger/v1/events?from=2026-11-01&to=2026-11-02")["events"]
+    assert [("good", 1e300)] == [(event["event_id"], event["mine"]) for event in found]
+
+
 def test_deep_nesting(either: Client) -> None:
     """An event that is nested too deep is a bad record, not a failure of the server."""
     deep = (

@@ -10,7 +10,8 @@ from sqlalchemy import update
 from postledger.errors import BadInput, ForeignStore, NotFound, StartError, Unauthenticated
 from postledger.settings import load
 from postledger.state import tables
-from postledger.state.keys import SCOPES, Keyring, open_keyring
+from postledger.state.keys import REMEMBERED, SCOPES, Keyring, open_keyring
+from postledger.state.options import DEFAULTS, OPTIONS
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -164,6 +165,70 @@ def test_a_workspace_is_made_once(keyring: Keyring) -> None:
         keyring.create_workspace("shop")
     keyring.ensure_workspace("shop")
     assert ["shop"] == [workspace.name for workspace in keyring.workspaces()]
+
+
+def test_a_workspace_is_found_by_its_name(keyring: Keyring) -> None:
+    """The one of this name, or a sentence."""
+    found = keyring.workspace("shop")
+    assert ("shop", NOON) == (found.name, found.created_at)
+    with pytest.raises(NotFound, match="no workspace mall"):
+        keyring.workspace("mall")
+
+
+def test_options_have_defaults(keyring: Keyring) -> None:
+    """A workspace for which nothing was set has every option, with a default it would accept."""
+    assert DEFAULTS == keyring.options("shop")
+    assert all(option.accepts(option.default) for option in OPTIONS.values())
+
+
+def test_an_option_is_of_one_workspace(keyring: Keyring) -> None:
+    """What is set shows at once where it was set, the last value wins, and others keep theirs."""
+    keyring.create_workspace("mall")
+    for zone in ("Europe/Warsaw", "Asia/Kolkata"):
+        keyring.set_option("shop", "timezone", zone)
+        assert DEFAULTS | {"timezone": zone} == keyring.options("shop")
+    assert DEFAULTS == keyring.options("mall")
+
+
+def test_an_option_set_elsewhere_shows_within_a_second(
+    keyring: Keyring, clock: Clock, tmp_path: Path
+) -> None:
+    """Another process that has just read the options reads them again after a second."""
+    keyring.options("shop")
+    elsewhere = Keyring(tables.open_state(f"sqlite:///{tmp_path / 'state.sqlite3'}"), b"pepper")
+    elsewhere.set_option("shop", "smtpeter_rows", "both")
+    clock.now = NOON + REMEMBERED - timedelta(milliseconds=1)
+    assert "nested" == keyring.options("shop")["smtpeter_rows"]
+    clock.now = NOON + REMEMBERED
+    assert "both" == keyring.options("shop")["smtpeter_rows"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("zone", "UTC", "zone is none of timezone, "),
+        ("", "", "is none of timezone, "),
+        ("timezone", "Europe/Lodz", "timezone: expected an IANA name"),
+        ("timezone", "../etc/passwd", "timezone: expected an IANA name"),
+        ("timezone", "", "timezone: expected an IANA name"),
+        ("unosend_envelope", "Wrapped", "expected wrapped or unwrapped"),
+        ("smtpeter_rows", "all", "expected nested or flat or both"),
+        ("smtpeter_numbers", "1", "expected strings or numbers"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused(
+    keyring: Keyring, name: str, value: str, says: str
+) -> None:
+    """A bad name or value is told with what was expected, and changes nothing."""
+    with pytest.raises(BadInput, match=says):
+        keyring.set_option("shop", name, value)
+    assert DEFAULTS == keyring.options("shop")
+
+
+def test_an_option_needs_a_workspace(keyring: Keyring) -> None:
+    """Nothing is kept for a workspace that is not there."""
+    with pytest.raises(NotFound, match="no workspace mall"):
+        keyring.set_option("mall", "timezone", "UTC")
 
 
 def test_keys_are_listed_with_those_that_ended(keyring: Keyring) -> None:

@@ -75,6 +75,8 @@ def test_python_and_the_engine_say_the_same(
         b'{"type":"open","timestamp":"2926-11-20T09:30:00Z","event_id":"a"}',
         b'{"type":"open","timestamp":"2026-11-20T09:30:00.0000009Z","event_id":"a"}',
         b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","rcpt_meta":{"event_id":1}}',
+        b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","mine":[1e400]}',
+        b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","scheduled_time":17e8}',
     ],
 )
 def test_what_is_not_plain_is_left_to_the_engine(line: bytes) -> None:

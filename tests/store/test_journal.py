@@ -93,3 +93,11 @@ def test_an_entry_that_fails_leaves_nothing(path: Path) -> None:
     journal.append(b"second")
     assert [b"first", b"second"] == list(journal.frames())
     journal.close()
+
+
+def test_what_cannot_be_read_is_kept(tmp_path: Path) -> None:
+    """Lines that are set aside stay in a file, one after the other."""
+    journal = Journal(tmp_path / "journal")
+    journal.set_aside([b"a", b"b"])
+    assert journal.set_aside([b"c"]).read_bytes() == b"a\nb\nc\n"
+    journal.close()

@@ -69,7 +69,7 @@ COMMANDS: tuple[Command, ...] = (
 
 GROUPS: dict[str, str] = {
     "keys": "Make, list and revoke keys, also while the server runs.",
-    "workspaces": "Make and list workspaces, also while the server runs.",
+    "workspaces": "Make, list and set up workspaces, also while the server runs.",
 }
 """Groups of commands, each an `App` of this name in `postledger.cli.keys`, and what for."""
 

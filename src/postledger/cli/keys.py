@@ -1,6 +1,6 @@
 """`postledger keys` and `postledger workspaces`: the state store itself, also beside a server."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -10,14 +10,22 @@ from cyclopts import App, Parameter
 from sqlalchemy.exc import SQLAlchemyError
 
 from postledger.cli.command import Command, add, examples
-from postledger.cli.options import HERE, Place, check_time, read_time
-from postledger.cli.output import Column, for_people, lines, note, table
+from postledger.cli.options import HERE, AsJson, Place, check_time, read_time
+from postledger.cli.output import Column, for_people, lines, note, say, table
 from postledger.errors import StartError
 from postledger.state.keys import SCOPES, Key, Keyring, Workspace, open_keyring
+from postledger.state.options import DEFAULTS, OPTIONS
 
 KEY_COLUMNS = tuple(
     map(Column, ("id", "workspace", "name", "scopes", "created", "expires", "state"))
 )
+
+OPTION_COLUMNS = tuple(map(Column, ("option", "value", "")))
+
+
+def _check_option(_: object, name: str) -> None:
+    if name not in OPTIONS:
+        raise ValueError(f"{name} is none of {', '.join(OPTIONS)}")
 
 
 def _check_scopes(_: object, scopes: Sequence[str] | None) -> None:
@@ -117,6 +125,59 @@ def list_workspaces(*, place: Place = HERE) -> None:
         _write(workspaces)
 
 
+def set_option(
+    name: Annotated[str, Parameter(metavar="NAME", help="The workspace.")],
+    option: Annotated[
+        str,
+        Parameter(
+            validator=_check_option,
+            metavar="OPTION",
+            help="; ".join(f"{one.name}: {one.meaning}" for one in OPTIONS.values()),
+        ),
+    ],
+    value: Annotated[
+        str,
+        Parameter(
+            metavar="VALUE",
+            help="; ".join(f"{one.name}: {one.expected}" for one in OPTIONS.values()),
+        ),
+    ],
+    /,
+    *,
+    place: Place = HERE,
+) -> None:
+    """Change a setting of a workspace. A running server follows within a second."""
+    with _opened(place) as keyring:
+        keyring.set_option(name, option, value)
+    note(f"{option} of workspace {name} is {value}")
+
+
+def show_workspace(
+    name: Annotated[str, Parameter(metavar="NAME", help="The workspace.")],
+    /,
+    *,
+    json: Annotated[AsJson, Parameter(help="A JSON object, on a terminal too.")] = False,
+    place: Place = HERE,
+) -> None:
+    """Show a workspace: its settings, and how many keys it has, revoked and expired ones too."""
+    now = datetime.now(UTC)
+    with _opened(place) as keyring:
+        workspace = keyring.workspace(name)
+        options = keyring.options(name)
+        keys = keyring.keys(name)
+    live = sum(key.live(now) for key in keys)
+    if json or not for_people():
+        counts = {"keys": len(keys), "live_keys": live}
+        _write([{**msgspec.to_builtins(workspace), **counts, "options": _marked(options)}])
+        return
+    say(f"workspace {name}, made {_time(workspace.created_at)}; keys: {len(keys)}, {live} live")
+    marks = {True: "default", False: ""}
+    table(
+        OPTION_COLUMNS,
+        [(one, value, marks[value == DEFAULTS[one]]) for one, value in options.items()],
+    )
+
+
 @contextmanager
 def _opened(place: Place, *, must_exist: bool = True) -> Iterator[Keyring]:
     """Open the keyring of these settings; `must_exist` keeps a slip from making a new one."""
@@ -131,6 +192,13 @@ def _opened(place: Place, *, must_exist: bool = True) -> Iterator[Keyring]:
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
         raise StartError(f"the state store does not work: {reason}") from error
+
+
+def _marked(options: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: {"value": value, "default": value == DEFAULTS[name]}
+        for name, value in options.items()
+    }
 
 
 def _described(key: Key, now: datetime) -> dict[str, Any]:
@@ -180,5 +248,7 @@ add(
     (
         Command("create", create_workspace, ("postledger workspaces create shop",)),
         Command("list", list_workspaces, ("postledger workspaces list",)),
+        Command("show", show_workspace, ("postledger workspaces show shop",)),
+        Command("set", set_option, ("postledger workspaces set shop timezone Europe/Warsaw",)),
     ),
 )

@@ -16,9 +16,13 @@ from postledger.http.figures import Figures
 from postledger.http.ingest import ingest_routes
 from postledger.http.lane import Lane
 from postledger.http.ledger import Intake, intake_routes, reading_routes
+from postledger.http.limits import Limits
 from postledger.http.process import process_routes
+from postledger.http.quiet import tidying
 from postledger.http.reads import Reads
 from postledger.http.shortcut import Shortcut
+from postledger.http.vendors import refuse_http, vendor_routes
+from postledger.http.vendors.mount import Mount
 from postledger.settings import Settings
 from postledger.state.keys import Keyring
 from postledger.store.engine import Engine
@@ -33,12 +37,16 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
     lane = Lane(writer, settings, figures)
     reads = Reads(lane, settings)
     intake = Intake(lane, figures, settings)
-    guard = Guard(keyring)
+    limits = Limits(settings)
+    guard = Guard(keyring, limits)
+    reader = Reader(engine)
+    mount = Mount(guard, limits, keyring, reads)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         lane.start()
-        yield
+        async with tidying(engine, lane, settings.quiet_seconds):
+            yield
         await lane.close()
         reads.close()
 
@@ -46,14 +54,15 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
         route_handlers=[
             *intake_routes(intake),
             *ingest_routes(intake),
-            *reading_routes(Reader(engine), reads),
+            *reading_routes(reader, reads),
+            *vendor_routes(mount, reader, reads),
             *process_routes(engine, reads, figures),
             *description_routes(),
         ],
         guards=[guard],
         exception_handlers={
             PostledgerError: problems.answer,
-            HTTPException: problems.answer_http,
+            HTTPException: refuse_http,
             Exception: problems.answer_unexpected,
         },
         lifespan=[lifespan],

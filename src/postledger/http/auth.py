@@ -4,7 +4,6 @@ A handler names the scope that it needs in `opt`, and how its API carries the ke
 our way; one that names no scope needs no key.
 """
 
-from base64 import b64decode
 from typing import Any
 
 from litestar import Request
@@ -12,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from postledger.errors import Forbidden, Unauthenticated
+from postledger.http.limits import Limits
 from postledger.state.keys import Key, Keyring
 
 SCOPE = "scope"
@@ -34,24 +34,6 @@ def bearer_of(header: str) -> str:
     return key.strip()
 
 
-def sparkpost_key(connection: Connection) -> str:
-    """The key as SparkPost and Bird carry it: bare, `Basic base64(KEY:)`, `AccessKey KEY`, and
-    `Bearer KEY`. Contract `bird-sparkpost.md`, section 1. Raises Unauthenticated."""
-    value = connection.headers.get("authorization", "").strip()
-    scheme, _, rest = value.partition(" ")
-    key = rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            key = b64decode(key, validate=True).decode().partition(":")[0]
-        except ValueError as error:
-            raise Unauthenticated("the Basic credentials are not base64") from error
-    elif scheme.lower() not in {"accesskey", "bearer"}:
-        key = value
-    if not key:
-        raise Unauthenticated("send a key: Authorization: KEY")
-    return key
-
-
 class Guard:
     """Lets a request pass when its key has the scope that its handler needs.
 
@@ -59,8 +41,9 @@ class Guard:
     more than the look-up.
     """
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, limits: Limits) -> None:
         self._keyring = keyring
+        self._limits = limits
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         scope = handler.opt.get(SCOPE)
@@ -70,7 +53,14 @@ class Guard:
         connection.scope["state"][_KEY] = self.check(carrier(connection), scope)
 
     def check(self, text: str, scope: str) -> Key:
-        """The key with this text, which has this scope; else Unauthenticated or Forbidden."""
+        """The key with this text, which has this scope and may ask; else Unauthenticated, Forbidden
+        or RateLimited."""
+        key = self.known(text, scope)
+        self._limits.take(key)
+        return key
+
+    def known(self, text: str, scope: str) -> Key:
+        """As `check`, without a count."""
         key = self._keyring.authenticate(text)
         if not key.allows(scope):
             raise Forbidden(f"the key lacks the scope {scope}; it has {', '.join(key.scopes)}")

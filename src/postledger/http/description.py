@@ -4,6 +4,8 @@ Made from the tables that the code itself works with: the field registry, the pa
 failures. A test holds it to the application's routes.
 """
 
+import re
+from datetime import UTC, datetime
 from functools import cache
 from html import escape
 from typing import Any
@@ -13,8 +15,11 @@ from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from postledger import __version__
+from postledger.dialects import DIALECTS
+from postledger.dialects.wire import Call, Dialect, Operation, Parameter
+from postledger.errors import NotFound
 from postledger.events import EVENT_TYPES, FIELDS, STATES, Field, Kind
-from postledger.http.parameters import EVENTS, FEED, Parameter
+from postledger.http.parameters import EVENTS, FEED
 
 Schema = dict[str, Any]
 
@@ -71,13 +76,11 @@ def document() -> Schema:
             "summary": "The event ledger for e-mail",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": _paths(),
+        "paths": _merged(_paths(), _dialect_paths()),
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer"},
-                "sparkpost": {"type": "apiKey", "in": "header", "name": "Authorization"},
-            },
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}
+            | {name: scheme for each in DIALECTS for name, scheme in each.SECURITY.items()},
         },
         "security": [{"key": []}],
     }
@@ -120,6 +123,42 @@ def _paths() -> Schema:
         "/metrics": _open("Figures of the process (Prometheus)", "text/plain"),
         "/openapi.json": _open("This description", "application/json"),
         "/docs": _open("This description, for people", "text/html"),
+    }
+
+
+def _merged(paths: Schema, more: Schema) -> Schema:
+    return paths | {path: paths.get(path, {}) | methods for path, methods in more.items()}
+
+
+def _dialect_paths() -> Schema:
+    paths: Schema = {}
+    for dialect in DIALECTS:
+        for operation in dialect.OPERATIONS:
+            path = operation.path.replace(":path}", "}")
+            described = _dialect_operation(dialect, operation)
+            paths.setdefault(path, {})[operation.method.lower()] = described
+    return paths
+
+
+def _dialect_operation(dialect: Dialect, operation: Operation) -> Schema:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in re.findall(r"{(\w+)", operation.path)
+    ]
+    scope = operation.scope
+    answer = {operation.media_type: {"schema": operation.answer}}
+    refused = dialect.refuse(NotFound("nothing there"), Call(operation.path, datetime.now(UTC)))
+    failure: Schema = {refused.media_type.partition(";")[0]: {}}
+    return {
+        "summary": operation.summary,
+        "description": f"Needs the scope {scope}." if scope else "Needs no key.",
+        "tags": [dialect.NAME],
+        "security": [{name: []} for name in dialect.SECURITY] if scope else [],
+        "parameters": in_path + [_parameter(each) for each in operation.parameters],
+        "responses": {
+            "200": {"description": "Done", "content": answer},
+            "default": {"description": "A failure, in the dialect's shape", "content": failure},
+        },
     }
 
 

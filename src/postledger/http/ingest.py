@@ -6,22 +6,21 @@ UUID}}`. What SparkPost tells later, in ingest events, is told at once: bad reco
 """
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 
+from postledger.dialects import sparkpost as dialect
+from postledger.dialects.wire import Call
 from postledger.errors import PostledgerError, Problem
-from postledger.http import problems
-from postledger.http.auth import CARRIER, SCOPE, sparkpost_key, workspace_of
+from postledger.http.auth import CARRIER, SCOPE, Connection, workspace_of
 from postledger.http.ledger import MOST_ERRORS_LISTED, Intake
 from postledger.intake import sparkpost
 
 AnyRequest = Request[Any, Any, Any]
-
-_CODES = {400: "1200", 413: "1300", 415: "1700", 422: "1300", 503: "1900"}
-_MESSAGES = {401: "Unauthorized.", 403: "Forbidden."}
 
 
 def ingest_routes(intake: Intake) -> list[HTTPRouteHandler]:
@@ -30,7 +29,7 @@ def ingest_routes(intake: Intake) -> list[HTTPRouteHandler]:
     @post(
         "/api/v1/ingest/events",
         status_code=200,
-        opt={SCOPE: "events:write", CARRIER: sparkpost_key},
+        opt={SCOPE: "events:write", CARRIER: _key},
         exception_handlers={PostledgerError: _refuse},
     )
     async def ingest(request: AnyRequest) -> Response[bytes]:
@@ -47,12 +46,24 @@ def ingest_routes(intake: Intake) -> list[HTTPRouteHandler]:
     return [ingest]
 
 
-def _refuse(_: AnyRequest, error: PostledgerError) -> Response[bytes]:
-    status, headers = problems.status_of(error), problems.headers_of(error)
-    element: dict[str, Any] = {"message": _MESSAGES.get(status, error.title)}
-    if status in _CODES:
-        element |= {"code": _CODES[status], "description": str(error)}
-    return _json(status, {"errors": [element]}, headers)
+def _key(connection: Connection) -> str:
+    return dialect.key(_call(connection))
+
+
+def _refuse(request: AnyRequest, error: PostledgerError) -> Response[bytes]:
+    reply = dialect.refuse(error, _call(request))
+    body = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
+    return Response(
+        body,
+        status_code=reply.status,
+        media_type=reply.media_type,
+        headers=dict(reply.headers),
+    )
+
+
+def _call(connection: Connection) -> Call:
+    """As far as the dialect looks at it for a key and a failure."""
+    return Call(connection.scope["path"], datetime.now(UTC), headers=dict(connection.headers))
 
 
 def _element(problem: Problem) -> dict[str, Any]:
@@ -64,10 +75,5 @@ def _element(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _json(status: int, content: object, headers: dict[str, str] | None = None) -> Response[bytes]:
-    return Response(
-        msgspec.json.encode(content),
-        status_code=status,
-        media_type=MediaType.JSON,
-        headers=headers or {},
-    )
+def _json(status: int, content: object) -> Response[bytes]:
+    return Response(msgspec.json.encode(content), status_code=status, media_type=MediaType.JSON)

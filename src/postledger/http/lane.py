@@ -50,6 +50,7 @@ class Lane:
         self._under_way: set[asyncio.Future[Outcome]] = set()
         self._closing = False
         self._bytes = 0
+        self._last_arrival = time.monotonic()
         self._flush_queued: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -77,8 +78,14 @@ class Lane:
     def release(self, size: int) -> None:
         self._bytes -= size
 
+    @property
+    def quiet_seconds(self) -> float:
+        """Since when nothing has come in."""
+        return time.monotonic() - self._last_arrival
+
     async def store(self, arrival: Arrival) -> Outcome:
         """What became of `arrival`, when it is on disk. It goes on when the caller is cancelled."""
+        self._last_arrival = time.monotonic()
         if self._is_small(arrival):
             return await self._enqueue(_Waiting(arrival))
         task = asyncio.ensure_future(self._prepare_and_store(arrival))

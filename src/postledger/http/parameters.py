@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from postledger import cursor
+from postledger.dialects.wire import Parameter
 from postledger.errors import BadInput, Problem
 from postledger.events import EVENT_TYPES, FIELD, Kind
 from postledger.query import FILTERS, EventQuery, FeedQuery, Filter, Place
@@ -21,14 +22,6 @@ AHEAD = timedelta(minutes=1)
 """How far ahead of now a list goes that has no `to`: the clocks of sources differ."""
 
 Pairs = Iterable[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    name: str
-    meaning: str
-    repeatable: bool = False
-    schema: tuple[tuple[str, object], ...] = (("type", "string"),)
 
 
 _LIMIT = Parameter(

@@ -16,12 +16,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from postledger.errors import BadInput, NotFound, StartError, Unauthenticated
 from postledger.settings import Settings
 from postledger.state import tables
+from postledger.state.options import DEFAULTS
+from postledger.state.options import check as check_option
 
 SCOPES: dict[str, str] = {
     "events:write": "store events",
@@ -80,6 +82,7 @@ class Keyring:
         self._clock = clock
         self._fixed = self._digest(fixed_key) if fixed_key else None
         self._remembered: dict[str, tuple[datetime, Key]] = {}
+        self._options: dict[str, tuple[datetime, Mapping[str, str]]] = {}
 
     # -- workspaces
 
@@ -105,10 +108,41 @@ class Keyring:
         with self._engine.connect() as connection:
             return [Workspace(row.name, row.created_at) for row in connection.execute(query)]
 
+    def workspace(self, name: str) -> Workspace:
+        """The workspace of this name. Raises NotFound when there is none."""
+        found = next((known for known in self.workspaces() if known.name == name), None)
+        if found is None:
+            raise NotFound(f"there is no workspace {name}; `postledger workspaces list`")
+        return found
+
     def ensure_workspace(self, name: str) -> None:
         """Make it, unless it is there."""
         if name not in {workspace.name for workspace in self.workspaces()}:
             self.create_workspace(name)
+
+    def options(self, workspace: str) -> Mapping[str, str]:
+        """The settings of a workspace, defaults filled in; a change shows after `REMEMBERED`."""
+        now = self._clock()
+        checked, found = self._options.get(workspace, (None, DEFAULTS))
+        if checked is None or now - checked >= REMEMBERED or checked > now:
+            query = select(tables.options).where(tables.options.c.workspace == workspace)
+            with self._engine.connect() as connection:
+                rows = connection.execute(query)
+                found = DEFAULTS | {row.name: row.value for row in rows if row.name in DEFAULTS}
+            self._options[workspace] = (now, found)
+        return found
+
+    def set_option(self, workspace: str, name: str, value: str) -> None:
+        """Change a setting of a workspace. Raises BadInput, or NotFound for the workspace."""
+        check_option(name, value)
+        self.workspace(workspace)
+        mine = (tables.options.c.workspace == workspace, tables.options.c.name == name)
+        with self._engine.begin() as connection:
+            connection.execute(delete(tables.options).where(*mine))
+            connection.execute(
+                insert(tables.options).values(workspace=workspace, name=name, value=value)
+            )
+        self._options.pop(workspace, None)
 
     # -- keys
 
@@ -129,8 +163,7 @@ class Keyring:
         now = self._clock()
         if expires_at is not None and expires_at <= now:
             raise BadInput.parameter("expires", "a time in the future")
-        if workspace not in {known.name for known in self.workspaces()}:
-            raise NotFound(f"there is no workspace {workspace}; `postledger workspaces list`")
+        self.workspace(workspace)
         key = Key(secrets.token_hex(6), workspace, name, wanted, now, expires_at, None)
         text = f"pl_{key.id}_{secrets.token_urlsafe(32)}"
         with self._engine.begin() as connection:

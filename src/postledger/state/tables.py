@@ -63,6 +63,14 @@ keys = Table(
     Column("revoked_at", UtcTime),
 )
 
+options = Table(
+    "workspace_options",
+    METADATA,
+    Column("workspace", ForeignKey("workspaces.name"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("value", String(200), nullable=False),
+)
+
 
 def open_state(url: str) -> Engine:
     """The state store at this SQLAlchemy URL, with its tables made if they are not there.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from postledger.events import EVENT_TYPES, FIELDS, Field, Kind
 
-HEAD = ("event_id", "timestamp", "message_id", "rcpt_to")
+HEAD = ("event_id", "timestamp", "message_id", "transmission_id", "rcpt_to")
 """Fields that are given back from their columns: nearly all different, they would be kept twice."""
 
 NOT_ASKED = frozenset(
@@ -215,7 +215,10 @@ _DERIVED_ID = (
 )
 _NO_TIME = "expected a time from 1970 to 2199, as RFC 3339 or as unix seconds or milliseconds"
 FAULTS: dict[int, tuple[str | None, str]] = {
-    1: (None, "is not one JSON object on a line, or is nested too deep"),
+    1: (
+        None,
+        "is not one JSON object on a line, is nested too deep, or has a number out of range",
+    ),
     2: ("timestamp", _NO_TIME),
     3: ("type", "is given twice"),
 }
@@ -386,7 +389,9 @@ _INJECTION_TIME = f"if(isNull(age), '', concat(',\"injection_time\":\"', {iso(IN
 EVENT = (
     'concat(\'{"event_id":\', toJSONString(event_id), \',"timestamp":"\', '
     + iso("timestamp")
-    + f", '\"', {_member('message_id', 'message_id')}, {_INJECTION_TIME}, {_RECIPIENT}, rest)"
+    + ", '\"', "
+    + "".join(f"{_member(name, name)}, " for name in ("message_id", "transmission_id"))
+    + f"{_INJECTION_TIME}, {_RECIPIENT}, rest)"
 )
 """The whole event as JSON text: absent fields left out, times in UTC to the millisecond."""
 

@@ -34,6 +34,8 @@ class _Named(msgspec.Struct):
 
 _NAMED = msgspec.json.Decoder(_Named)
 _ORDINARY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+_VAST = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
+"""Perhaps a number out of range, which the engine cannot read; msgspec skips it unread."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _END = (datetime.fromisoformat(f"{text}+00:00") for text in (EARLIEST, LATEST))
 _MILLISECOND = timedelta(milliseconds=1)
@@ -43,6 +45,8 @@ def of_line(workspace: str, line: bytes) -> Identity | None:
     """Who a line of our own form is; None: ask the engine."""
     if line.count(b'"event_id"') != 1 or line.count(b'"timestamp"') != 1:
         return None  # absent, written with escapes, given twice, or also somewhere inside
+    if _VAST.search(line):
+        return None
     try:
         named = _NAMED.decode(line)
         if not named.event_id or not _ORDINARY.fullmatch(named.timestamp):

@@ -8,7 +8,7 @@ the journal is opened.
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _HEADER = struct.Struct("<II")
@@ -45,6 +45,15 @@ class Journal:
                 if not 0 < length == len(payload) or zlib.crc32(payload) != checksum:
                     return
                 yield payload
+
+    def set_aside(self, lines: Sequence[bytes]) -> Path:
+        """Add lines to a file next to the journal, on disk when this returns. Raises OSError."""
+        path = self.path.with_name(f"{self.path.name}.unreadable")
+        with path.open("ab") as file:
+            file.writelines(line + b"\n" for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+        return path
 
     def clear(self) -> None:
         """Forget all: it is in the table now."""

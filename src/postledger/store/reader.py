@@ -24,6 +24,8 @@ from postledger.store.engine import Engine
 from postledger.store.sql import Sql
 
 MOST_EVENTS_OF_A_MESSAGE = 10_000
+MOST_LISTED = 1000
+"""Ids that are handed to the engine in a list; more of them it looks up itself."""
 
 
 class _Key(msgspec.Struct):
@@ -47,6 +49,7 @@ class _Table(msgspec.Struct):
 
 
 _IDS = msgspec.json.Decoder(_Ids)
+_TEXT = msgspec.json.Decoder(str)
 _TABLE = msgspec.json.Decoder(_Table)
 _ENVELOPE = msgspec.json.Decoder(tuple[str, list[str], str])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,7 +101,8 @@ class Reader:
 
     def messages(self, query: MessageQuery) -> MessagePage:
         """A page of messages with their events."""
-        table = self._table(statements.messages(query, self._engine.database))
+        database = self._engine.database
+        table = self._table(statements.messages(query, database, self._untold(query)))
         before = query.after.count if query.after else query.offset
         total = table.rows_before_limit_at_least + (query.after.count if query.after else 0)
         rows = table.data[: query.limit]
@@ -121,6 +125,12 @@ class Reader:
             total,
             following,
         )
+
+    def _untold(self, query: MessageQuery) -> list[str] | None:
+        """Ids of messages whose events before the range matter; None: more than can be listed."""
+        sql = statements.untold(query, MOST_LISTED + 1, self._engine.database)
+        found = [_TEXT.decode(line) for line in self._lines(sql)]
+        return found if len(found) <= MOST_LISTED else None
 
     def _events_of(
         self, workspace: str, messages: Sequence[tuple[str, str]]

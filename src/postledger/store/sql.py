@@ -102,57 +102,47 @@ def ends(workspace: str, after: int, database: str) -> Sql:
     return sql
 
 
-def messages(query: MessageQuery, database: str) -> Sql:
+def messages(query: MessageQuery, database: str, untold: Sequence[str] | None = ()) -> Sql:
     """A page of messages: ids, time sent in unix milliseconds, number of the stage from 1.
 
-    All events from `start` on may say something of a message of the range; those of a message that
-    was injected after its end, or before its start, are passed over early where they tell.
+    Events from `start` on say what became of a message of the range, but for those that tell that
+    it was injected at another time. `untold` has the ids that the statement of that name finds;
+    None: too many to list.
     """
     sql = Sql()
-    start, end = sql.add(_ms(query.start), "Int64"), sql.add(_ms(query.end), "Int64")
-    grouped = [filter_ for filter_ in query.filters if filter_.field in _LEADS_TO_FEW]
+    rows = _of_messages(sql, query, database)
     others = [filter_ for filter_ in query.filters if filter_.field not in _LEADS_TO_FEW]
-    rows = [
-        _scope(sql, query.workspace),
-        f"timestamp >= {_time(sql, query.start)}",
-        f"(timestamp < {_time(sql, query.end)} OR ifNull({_INJECTED} < {end}, true))",
-        f"ifNull({_INJECTED} >= {start}, true)",
-        "message_id != ''",
-        *(_matches(sql, filter_, database) for filter_ in grouped),
+    made = [
+        f"min({_INJECTED}) AS injected",
+        "ifNull(injected, toUnixTimestamp64Milli(min(timestamp))) AS sent",
+        f"max({_stage(sql, query)}) AS stage",
+        *(f"max({_matches(sql, f, database)}) AS found{i}" for i, f in enumerate(others)),
     ]
-    stages = ", ".join(
-        f"{_brings(sql, stage.types, stage.classes)}, {number}"
-        for number, stage in reversed(list(enumerate(query.stages, 1)))
-    )
-    found = [f"max({_matches(sql, f, database)}) AS found{i}" for i, f in enumerate(others)]
-    made = ", ".join(
-        [
-            f"min(ifNull({_INJECTED}, toUnixTimestamp64Milli(timestamp))) AS sent",
-            f"max(multiIf({stages}, 0)) AS stage",
-            *found,
-        ]
-    )
-    kept = [f"sent >= {start}", f"sent < {end}", "stage > 0"]
-    kept += [f"found{number}" for number in range(len(others))]
-    if query.states:
-        wanted = [n for n, stage in enumerate(query.stages, 1) if stage.name in query.states]
-        kept.append(f"stage IN {sql.add(wanted, 'Array(UInt8)')}")
-    if query.after is not None:
-        place = (
-            f"({sql.add(_ms(query.after.sent), 'Int64')}, "
-            f"{sql.add(query.after.message_id, 'String')}, "
-            f"{sql.add(query.after.rcpt_to, 'String')})"
-        )
-        kept.append(f"(sent, message_id, rcpt_to) {'<' if query.descending else '>'} {place}")
+    kept = [*_kept(sql, query), *(f"found{number}" for number in range(len(others)))]
+    if untold is None or untold:
+        kept.append(f"(isNotNull(injected) OR {_is_new(sql, query, database, untold)})")
     way = "DESC" if query.descending else "ASC"
     sql.text = (
         "SELECT message_id, rcpt_to, sent, stage FROM ("
-        f"SELECT message_id, rcpt_to, {made} FROM {database}.events "
+        f"SELECT message_id, rcpt_to, {', '.join(made)} FROM {database}.events "
         f"WHERE {' AND '.join(rows)} GROUP BY message_id, rcpt_to) "
         f"WHERE {' AND '.join(kept)} "
         f"ORDER BY sent {way}, message_id {way}, rcpt_to {way} "
         f"LIMIT {sql.add(query.limit + 1, 'UInt32')} OFFSET {sql.add(query.offset, 'UInt64')} "
         "SETTINGS exact_rows_before_limit = 1, output_format_json_quote_64bit_integers = 0"
+    )
+    return sql
+
+
+def untold(query: MessageQuery, limit: int, database: str) -> Sql:
+    """Ids of messages with an event in the range that does not tell when they were injected.
+
+    Earlier events may; so what these messages did before the range has to be looked up.
+    """
+    sql = Sql()
+    sql.text = (
+        f"SELECT DISTINCT toJSONString(message_id) FROM {database}.events "
+        f"WHERE {' AND '.join(_untold(sql, query, database))} LIMIT {sql.add(limit, 'UInt32')}"
     )
     return sql
 
@@ -188,29 +178,106 @@ def began(workspace: str, message_id: str, database: str) -> Sql:
     """When a message was injected, or its first event, in unix milliseconds; nothing: unknown."""
     sql = Sql()
     sql.text = (
-        f"SELECT min(ifNull({_INJECTED}, toUnixTimestamp64Milli(timestamp))) "
+        f"SELECT ifNull(min({_INJECTED}), toUnixTimestamp64Milli(min(timestamp))) "
         f"FROM {database}.events WHERE {_scope(sql, workspace)} "
         f"AND message_id = {sql.add(message_id, 'String')} HAVING count() > 0"
     )
     return sql
 
 
-_FIRST_TYPES = (
-    "'injection', 'scheduled', 'policy_rejection', 'generation_failure', 'generation_rejection'"
-)
+_FIRST_TYPES = "'injection', 'policy_rejection', 'generation_failure', 'generation_rejection'"
 """Types of events with which a message begins: they need not say when it was injected."""
 _INJECTED = (
     f"(toUnixTimestamp64Milli(timestamp) - if(type IN ({_FIRST_TYPES}), ifNull(age, 0), age))"
 )
+_CLOCKS = timedelta(hours=1)
+"""How far the times that are told of one message may be apart."""
 
 
-def _brings(sql: Sql, types: Sequence[str], classes: Sequence[int] | None) -> str:
-    """The condition on an event that brings its message to a stage."""
-    condition = f"type IN {sql.add(list(types), 'Array(String)')}"
-    if classes is None:
-        return condition
+def _of_messages(sql: Sql, query: MessageQuery, database: str) -> list[str]:
+    """The conditions on events that may say something of messages of a range."""
+    return [
+        _scope(sql, query.workspace),
+        f"timestamp >= {_time(sql, max(query.start, _FIRST) - _CLOCKS)}",
+        f"ifNull({_about(sql, query)}, true)",
+        "message_id != ''",
+        *(_matches(sql, f, database) for f in query.filters if f.field in _LEADS_TO_FEW),
+    ]
+
+
+def _about(sql: Sql, query: MessageQuery) -> str:
+    """Whether an event tells of an injection in the range, or about it; null: it tells nothing."""
+    start, end = max(query.start, _FIRST) - _CLOCKS, min(query.end, _LAST) + _CLOCKS
+    return f"({_INJECTED} BETWEEN {sql.add(_ms(start), 'Int64')} AND {sql.add(_ms(end), 'Int64')})"
+
+
+def _untold(sql: Sql, query: MessageQuery, database: str) -> list[str]:
+    return [
+        *_of_messages(sql, query, database),
+        f"timestamp < {_time(sql, query.end)}",
+        f"isNull({_INJECTED})",
+    ]
+
+
+def _is_new(sql: Sql, query: MessageQuery, database: str, untold: Sequence[str] | None) -> str:
+    """Whether nothing was heard of a message before the range, and nothing tells of its injection
+    outside of it."""
+    events, start = f"{database}.events", _time(sql, query.start)
+    if untold is None:
+        rows = " AND ".join(_of_messages(sql, query, database))
+        ids = (
+            f"(SELECT message_id FROM {events} WHERE {rows} "
+            f"GROUP BY message_id, rcpt_to HAVING isNull(min({_INJECTED})))"
+        )
+    else:
+        ids = sql.add(list(untold), "Array(String)")
+    return (
+        f"(message_id, rcpt_to) NOT IN (SELECT message_id, rcpt_to FROM {events} "
+        f"PREWHERE {_scope(sql, query.workspace)} AND timestamp < {start} AND message_id IN {ids} "
+        f"UNION ALL SELECT message_id, rcpt_to FROM {events} "
+        f"WHERE {_scope(sql, query.workspace)} AND timestamp >= {start} "
+        f"AND ifNull(NOT {_about(sql, query)}, false))"
+    )
+
+
+def _stage(sql: Sql, query: MessageQuery) -> str:
+    """The number of the last stage that an event brings its message to; 0: none."""
+    of_type: dict[str, int] = {}
+    of_class = []
+    for number, stage in enumerate(query.stages, 1):
+        if stage.classes is None:
+            of_type |= dict.fromkeys(stage.types, number)
+        else:
+            of_class.append(f"if({_brings(sql, stage.types, stage.classes)}, {number}, 0)")
+    types, numbers = (
+        sql.add([*of_type], "Array(String)"),
+        sql.add([*of_type.values()], "Array(UInt8)"),
+    )
+    return f"greatest({', '.join([f'transform(type, {types}, {numbers}, 0)', *of_class, '0'])})"
+
+
+def _kept(sql: Sql, query: MessageQuery) -> list[str]:
+    """The conditions on messages, once their time and their stage are known."""
+    start, end = sql.add(_ms(query.start), "Int64"), sql.add(_ms(query.end), "Int64")
+    kept = [f"sent >= {start}", f"sent < {end}", "stage > 0"]
+    if query.states:
+        wanted = [n for n, stage in enumerate(query.stages, 1) if stage.name in query.states]
+        kept.append(f"stage IN {sql.add(wanted, 'Array(UInt8)')}")
+    if query.after is not None:
+        sent = sql.add(_ms(query.after.sent), "Int64")
+        ids = (sql.add(each, "String") for each in (query.after.message_id, query.after.rcpt_to))
+        less = "<" if query.descending else ">"
+        kept.append(f"(sent, message_id, rcpt_to) {less} ({', '.join((sent, *ids))})")
+    return kept
+
+
+def _brings(sql: Sql, types: Sequence[str], classes: Sequence[int]) -> str:
+    """The condition on an event that brings its message to a stage of these bounce classes."""
     chosen = sql.add(list(classes), "Array(Int64)")
-    return f"{condition} AND ifNull(bounce_class IN {chosen}, false)"
+    return (
+        f"type IN {sql.add(list(types), 'Array(String)')} "
+        f"AND ifNull(bounce_class IN {chosen}, false)"
+    )
 
 
 def _ms(time: datetime) -> int:

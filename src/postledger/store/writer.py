@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from postledger.errors import Problem, StartError, StoreFull, StoreUnavailable
@@ -31,6 +32,7 @@ from postledger.store.identity import Identity, of_line
 from postledger.store.journal import Journal
 from postledger.store.staging import Staging, came, kept, text_of
 
+_LOG = structlog.get_logger()
 PREPARED_AT_ONCE = 2
 _REPEAT = -1
 
@@ -335,10 +337,11 @@ class Writer:
                 careful=self._waiting_careful,
                 unknown_fields=self._waiting_unknown,
             )
-            chosen = self._small.rows
+            self._keep_unreadable()
+            chosen = f"{self._small.rows} WHERE fault = 0"
             if self._doubtful:  # some may be in the table already, or twice in the journal
                 chosen += (
-                    f" WHERE (workspace, timestamp, event_id) NOT IN {self._stored(self._small)} "
+                    f" AND (workspace, timestamp, event_id) NOT IN {self._stored(self._small)} "
                     "ORDER BY seq LIMIT 1 BY workspace, timestamp, event_id"
                 )
             self._doubtful = True
@@ -348,6 +351,17 @@ class Writer:
         self._waiting.clear()
         self._waiting_ids.clear()
         self._doubtful = self._waiting_careful = self._waiting_unknown = False
+
+    def _keep_unreadable(self) -> None:
+        """Put lines that were acknowledged and that the engine cannot read into a file of their
+        own. There should be none: what is acknowledged has been checked. So this is a net."""
+        found = self._client.query(
+            f"SELECT row FROM {self._small.rows} WHERE fault != 0 ORDER BY row"
+        )
+        lines = [self._waiting[row] for (row,) in found.result_rows]
+        if lines:
+            path = self._journal.set_aside(lines)
+            _LOG.error("unreadable", events=len(lines), kept_in=str(path))
 
     def _recover(self) -> None:
         """Move to the table what an earlier process left in the journal."""

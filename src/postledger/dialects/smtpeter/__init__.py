@@ -1,0 +1,29 @@
+"""SMTPeter's events call: contract `smtpeter.md`.
+
+* the key travels as query parameter `access_token`, nowhere else (section 1)
+* `start` (inclusive) and `end` (exclusive) are days `yyyy-mm-dd`, UTC; at most a calendar month is
+  answered, and the start leads (section 2.1)
+* times are UTC, `YYYY-MM-DD hh:mm:ss` (section 4)
+* tags are separated by `;`, in the path by `/` too, and an event must have all of them (section 2)
+* values stand in the path as they are, or percent-encoded (section 2.2)
+* no paging: all events of the period, by time and then event id
+* what goes wrong is told in a sentence of plain text, never an empty body; an answer is
+  `application/json` to the letter (sections 3 and 7)
+* a blank parameter counts as absent; of `start`, `end` and `access_token` the first value counts
+"""
+
+from collections.abc import Mapping
+
+from postledger.dialects.smtpeter.parse import Asked, key, parse, query
+from postledger.dialects.smtpeter.render import refuse, render
+from postledger.dialects.smtpeter.tables import OPERATIONS, PATHS, STATUS, TYPES
+
+__all__ = ["LONGEST_URI", "NAME", "OPERATIONS", "PATHS", "PREFIXES", "SECURITY", "STATUS", "TYPES"]
+__all__ += ["Asked", "key", "parse", "query", "refuse", "render"]
+
+NAME = "smtpeter"
+SECURITY: Mapping[str, Mapping[str, str]] = {
+    "smtpeter": {"type": "apiKey", "in": "query", "name": "access_token"}
+}
+PREFIXES: tuple[str, ...] = ("/v1/events/",)
+LONGEST_URI = 16384

@@ -1,0 +1,29 @@
+"""The routes of the dialects: thin, one module each. `mount.py` has what they share."""
+
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+
+from postledger.dialects import DIALECTS
+from postledger.http import problems
+from postledger.http.reads import Reads
+from postledger.http.vendors import netcore, smtpeter, sparkpost, unosend
+from postledger.http.vendors.mount import Mount, refusal
+from postledger.store.reader import Reader
+
+
+def vendor_routes(mount: Mount, reader: Reader, reads: Reads) -> list[HTTPRouteHandler]:
+    """All routes of all dialects."""
+    return [
+        each
+        for module in (netcore, smtpeter, sparkpost, unosend)
+        for each in module.routes(mount, reader, reads)
+    ]
+
+
+def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """The answer for what the framework refuses: an unknown path, a wrong method; in the shape of
+    the dialect that the path belongs to, else in ours."""
+    return refusal(DIALECTS, request, error) or problems.answer_http(request, error)

@@ -1,0 +1,44 @@
+"""Merges parts of the table while nothing comes in, so that look-ups meet few of them.
+
+The engine is told to merge late (`schema/001_events.sql`), which is cheap while events pour in, and
+leaves many parts behind a load. One process owns the embedded store, so it can tell when there is
+time; a server does this on its own.
+"""
+
+from postledger.settings import MIB
+from postledger.store.engine import Engine, translated
+
+FEW_PARTS = 3
+_LARGEST = 4096 * MIB
+"""Partitions beyond this are left to the engine: to write them anew takes minutes."""
+
+
+class Tidy:
+    def __init__(self, engine: Engine) -> None:
+        self._events = f"{engine.database}.events"
+        self._database = engine.database
+        self._client = engine.client({})
+        self._stop = engine.client({})
+
+    def once(self) -> bool:
+        """Merge the partition that has the most parts; whether there may be more to do.
+
+        Raises StoreUnavailable when there is no room, or when it is stopped: parts stay as they
+        are.
+        """
+        with translated():
+            found = self._client.query(
+                "SELECT partition_id FROM system.parts WHERE active "
+                "AND database = {database:String} AND table = 'events' GROUP BY partition_id "
+                "HAVING count() > {few:UInt32} AND sum(bytes_on_disk) < {largest:UInt64} "
+                "ORDER BY count() DESC LIMIT 1",
+                {"database": self._database, "few": FEW_PARTS, "largest": _LARGEST},
+            ).result_rows
+            for (partition,) in found:
+                command = f"OPTIMIZE TABLE {self._events} PARTITION ID '{partition}'"
+                self._client.command(command)
+        return bool(found)
+
+    def stop(self) -> None:
+        """Break off what `once` is doing, and let nothing new begin."""
+        self._stop.command(f"SYSTEM STOP MERGES {self._events}")

@@ -1,0 +1,29 @@
+// What the documentation of npm's `@unosend/node` shows under "Events & Logs" and "Error Handling".
+import { Unosend } from '@unosend/node';
+import { address, key, run } from './run.mjs';
+
+const unosend = new Unosend(key, { baseUrl: `${address}/v1` });
+
+async function pages() {
+  const found = [];
+  let more = true;
+  while (more) {
+    const offset = 6 * found.length;
+    const { data } = await unosend.events.list({ days: 30, limit: 6, offset });
+    found.push(data);
+    more = data.pagination.has_more;
+  }
+  return found;
+}
+
+await run({
+  week: () => unosend.events.list(),
+  everything: () => unosend.events.list({ days: 30, limit: 100 }),
+  clicks: () => unosend.events.list({ eventType: 'clicked', days: 30 }),
+  message: () => unosend.events.list({ emailId: 'message-04', days: 30 }),
+  tooMuch: () => unosend.events.list({ days: 5000, limit: 5000 }),
+  unknownType: () => unosend.events.list({ eventType: 'exploded', days: 30 }),
+  otherAddress: () => new Unosend(key, { baseUrl: `${address}/api/v1` }).events.list({ days: 30 }),
+  pages,
+  notOffered: () => unosend.wallet.get(),
+});

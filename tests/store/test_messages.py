@@ -1,0 +1,340 @@
+"""Messages and what became of them, read from the real engine and held against a plain model."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+from multiprocessing import get_context
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from making import EPOCH, Event, iso
+from postledger.events import EVENT_TYPES
+from postledger.query import Filter, Match, Message, MessagePage, MessagePlace, MessageQuery, Stage
+from postledger.settings import load
+from postledger.store.engine import Engine
+from postledger.store.reader import Reader
+from postledger.store.writer import Arrival, Writer
+
+_WORKSPACES = count()
+_FEWER = settings(max_examples=60, deadline=None)
+MS, MINUTE, HOUR, DAY = (timedelta(milliseconds=n) for n in (1, 60_000, 3_600_000, 86_400_000))
+
+START = EPOCH + timedelta(days=20_000)
+END = START + DAY
+STAGES = (
+    Stage("processed", ("injection", "delay")),
+    Stage("dropped", ("policy_rejection",)),
+    Stage("soft", ("bounce", "out_of_band")),
+    Stage("hard", ("bounce", "out_of_band"), (10, 30)),
+    Stage("sent", ("delivery",)),
+    Stage("open", ("open", "amp_open")),
+    Stage("click", ("click",)),
+)
+
+
+# -- the store, in a process of its own: one process holds one
+
+_open: list[Any] = []
+
+
+def _launch(directory: str) -> None:
+    engine = Engine(load({}, overrides={"data_dir": directory, "readers": 2}))
+    _open.extend((Writer(engine, {}), Reader(engine)))
+
+
+def _store(workspace: str, events: Sequence[Event]) -> None:
+    lines = b"\n".join(msgspec.json.encode(event) for event in events)
+    writer: Writer = _open[0]
+    outcome = writer.store(writer.prepare(Arrival(workspace, lines, len(events))))
+    assert len(events) == outcome.accepted, outcome
+
+
+def _ask(query: MessageQuery) -> MessagePage:
+    reader: Reader = _open[1]
+    return reader.messages(query)
+
+
+class Ledger:
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    def store(self, *events: Event) -> MessageQuery:
+        """Events in a workspace of their own, and a question for all of its messages of a day."""
+        workspace = f"w{next(_WORKSPACES)}"
+        numbered = [event | {"event_id": f"e{n:04}"} for n, event in enumerate(events)]
+        if numbered:
+            self._pool.submit(_store, workspace, numbered).result()
+        return MessageQuery(workspace, START, END, STAGES)
+
+    def ask(self, query: MessageQuery) -> MessagePage:
+        return self._pool.submit(_ask, query).result()
+
+    def found(self, query: MessageQuery) -> list[tuple[str, str, datetime, str]]:
+        return [_row(message) for message in self.ask(query).messages]
+
+
+def _row(message: Message) -> tuple[str, str, datetime, str]:
+    return message.message_id, message.rcpt_to, message.sent, message.state
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    directory = str(tmp_path_factory.mktemp("messages"))
+    with ProcessPoolExecutor(1, get_context("spawn"), _launch, (directory,)) as pool:
+        yield Ledger(pool)
+
+
+# -- the model
+
+FIRST = {"injection", "policy_rejection", "generation_failure", "generation_rejection"}
+
+
+def told(event: Event) -> datetime | None:
+    """When its message was injected, as an event tells it."""
+    if "injection_time" in event:
+        return datetime.fromisoformat(event["injection_time"])
+    return when(event) if event["type"] in FIRST else None
+
+
+def when(event: Event) -> datetime:
+    return datetime.fromisoformat(event["timestamp"])
+
+
+def sent(events: Sequence[Event]) -> datetime:
+    times = [time for event in events if (time := told(event))]
+    return min(times or map(when, events))
+
+
+def stage(events: Sequence[Event]) -> int:
+    """The number of the last stage that an event brings, from 1; 0: none does."""
+    return max(
+        (
+            number
+            for number, each in enumerate(STAGES, 1)
+            for event in events
+            if event["type"] in each.types
+            and (each.classes is None or event.get("bounce_class") in each.classes)
+        ),
+        default=0,
+    )
+
+
+def matches(filter_: Filter, event: Event) -> bool:
+    value = event.get(filter_.field, "")
+    match filter_.match:
+        case Match.CONTAINS:
+            return any(str(v).lower() in value.lower() for v in filter_.values)
+        case Match.MEMBER:
+            return any(v in value for v in filter_.values)
+        case Match.ADDRESS:
+            return value.lower().rpartition("<")[2].rstrip("> ") in filter_.values
+    return value in filter_.values
+
+
+def expected(events: Sequence[Event], query: MessageQuery) -> list[tuple[str, str, datetime, str]]:
+    """All messages that a question finds, whatever its page."""
+    groups: dict[tuple[str, str], list[Event]] = {}
+    for event in events:
+        if event["message_id"]:
+            groups.setdefault((event["message_id"], event["rcpt_to"]), []).append(event)
+    found = [
+        (message_id, rcpt_to, sent(group), STAGES[stage(group) - 1].name)
+        for (message_id, rcpt_to), group in groups.items()
+        if query.start <= sent(group) < query.end
+        and stage(group)
+        and all(any(matches(f, event) for event in group) for f in query.filters)
+    ]
+    chosen = [row for row in found if not query.states or row[3] in query.states]
+
+    def place(row: tuple[str, str, datetime, str]) -> tuple[datetime, bytes, bytes]:
+        return row[2], row[0].encode(), row[1].encode()
+
+    return sorted(chosen, key=place, reverse=query.descending)
+
+
+# -- what may happen
+
+IDS = st.sampled_from(["m1", "m2", "m3", "", "Ä'\"\\ {p0}\n\t\0", "日本", "m1 "])
+RECIPIENTS = st.sampled_from(["ann@x.example", "bob@x.example", "'\"\\,[]()@x.example", ""])
+SUBJECTS = ("Winter Coats", "coats: 40 % off", "ŻÓŁW_", "")
+SENDERS = ("News <News@shop.example>", "news@shop.example", "b@shop.example")
+BOUNDS = [START, START + MS, START - MS, START + HOUR, END - MS, END, END + MS, START + DAY / 2]
+
+
+@st.composite
+def moments(draw: st.DrawFn) -> datetime:
+    """A time at or about the ends of the range, or days away from it."""
+    away = draw(st.sampled_from([-40, -2, -1, 0, 0, 0, 0, 1, 2, 40]))
+    moment: datetime = draw(st.sampled_from(BOUNDS))
+    return moment + away * DAY
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Event]:
+    """Events of one message for one recipient. The clocks of those who report differ a little."""
+    ids = {"message_id": draw(IDS), "rcpt_to": draw(RECIPIENTS)}
+    injected = draw(moments())
+    return [draw(_events(injected)) | ids for _ in range(draw(st.integers(1, 5)))]
+
+
+@st.composite
+def _events(draw: st.DrawFn, injected: datetime) -> Event:
+    kind = draw(st.sampled_from(list(EVENT_TYPES)))
+    skew = draw(st.sampled_from([0, 0, 0, 1, -1, 1500, -1500, 600_000])) * MS
+    later = draw(st.sampled_from([0, 0, 1, 1000, 3_600_000, 86_400_000, 50 * 86_400_000])) * MS
+    made: Event = {"type": kind, "timestamp": iso(injected + skew + later)}
+    if draw(st.booleans()):
+        made["injection_time"] = iso(injected + skew)
+    elif kind in FIRST:
+        made["timestamp"] = iso(injected + skew)
+    fields = {
+        "bounce_class": st.sampled_from([1, 10, 30]),
+        "subject": st.sampled_from(SUBJECTS),
+        "friendly_from": st.sampled_from(SENDERS),
+        "correlation_id": st.sampled_from(["o1", "o2"]),
+        "rcpt_tags": st.lists(st.sampled_from(["a", "b"]), max_size=2),
+    }
+    for name in draw(st.lists(st.sampled_from(list(fields)), unique=True, max_size=4)):
+        made[name] = draw(fields[name])
+    return made
+
+
+def _apart(found: list[list[Event]]) -> list[Event]:
+    """One history for each message and recipient."""
+    kept = {(group[0]["message_id"], group[0]["rcpt_to"]): group for group in found}
+    return [event for group in kept.values() for event in group]
+
+
+LEDGERS = st.lists(histories(), max_size=10).map(_apart)
+
+
+FILTERS = st.lists(
+    st.sampled_from(
+        [
+            Filter("rcpt_to", Match.EQUAL, ("ann@x.example", "'\"\\,[]()@x.example")),
+            Filter("message_id", Match.EQUAL, ("m1", "Ä'\"\\ {p0}\n\t\0")),
+            Filter("subject", Match.CONTAINS, ("COAT",)),
+            Filter("subject", Match.CONTAINS, ("żół", "%")),
+            Filter("friendly_from", Match.ADDRESS, ("news@shop.example",)),
+            Filter("correlation_id", Match.EQUAL, ("o1",)),
+            Filter("rcpt_tags", Match.MEMBER, ("a",)),
+            Filter("bounce_class", Match.EQUAL, (10, 1)),
+        ]
+    ),
+    unique=True,
+    max_size=2,
+)
+STATES = st.lists(st.sampled_from([each.name for each in STAGES]), unique=True, max_size=3)
+
+
+# -- tests
+
+
+@_FEWER
+@given(events=LEDGERS, filters=FILTERS, states=STATES, down=st.booleans())
+def test_a_question_finds_what_the_model_finds(
+    ledger: Ledger, *, events: list[Event], filters: list[Filter], states: list[str], down: bool
+) -> None:
+    """State by the order of stages, time sent, filters on any event, and the number of all."""
+    query = replace(
+        ledger.store(*events), filters=tuple(filters), states=tuple(states), descending=down
+    )
+    page = ledger.ask(query)
+    wanted = expected(events, query)
+    assert wanted == [_row(message) for message in page.messages]
+    assert len(wanted) == page.total
+    assert page.next is None
+    for message in page.messages:
+        _check_events(message, events)
+
+
+def _check_events(message: Message, events: Sequence[Event]) -> None:
+    """A message brings all of its events, the oldest first."""
+    ids = message.message_id, message.rcpt_to
+    mine = [event for event in events if (event["message_id"], event["rcpt_to"]) == ids]
+    found = [msgspec.json.decode(event) for event in message.events]
+    assert sorted((e["timestamp"], e["type"]) for e in mine) == sorted(
+        (e["timestamp"], e["type"]) for e in found
+    )
+    assert found == sorted(found, key=lambda event: (event["timestamp"], event["event_id"]))
+
+
+@_FEWER
+@given(events=LEDGERS, states=STATES, down=st.booleans(), limit=st.integers(1, 4))
+def test_pages_lose_and_repeat_nothing(
+    ledger: Ledger, *, events: list[Event], states: list[str], down: bool, limit: int
+) -> None:
+    """By place and by offset, the pages together are the whole, and each tells how long that is."""
+    whole = replace(ledger.store(*events), states=tuple(states), descending=down)
+    wanted = expected(events, whole)
+    query = replace(whole, limit=limit)
+    by_place: list[tuple[str, str, datetime, str]] = []
+    by_offset = list(by_place)
+    while True:
+        page = ledger.ask(query)
+        assert len(wanted) == page.total
+        by_place += map(_row, page.messages)
+        if page.next is None:
+            break
+        assert len(by_place) == page.next.count
+        query = replace(query, after=page.next)
+    for offset in range(0, len(wanted) + limit, limit):
+        page = ledger.ask(replace(whole, limit=limit, offset=offset))
+        assert len(wanted) == page.total
+        by_offset += map(_row, page.messages)
+    assert wanted == by_place
+    assert wanted == by_offset
+
+
+def test_two_ranges_next_to_each_other_share_no_message(ledger: Ledger) -> None:
+    """A message that was sent on one day and opened on the next is one of the first day."""
+    made = {"message_id": "m1", "rcpt_to": "ann@x.example"}
+    query = ledger.store(
+        made | {"type": "delivery", "timestamp": iso(START - HOUR)},
+        made | {"type": "open", "timestamp": iso(START + HOUR)},
+    )
+    before = replace(query, start=START - DAY, end=START)
+    assert [] == ledger.found(query)
+    assert [("m1", "ann@x.example", START - HOUR, "open")] == ledger.found(before)
+
+
+def test_nothing_of_another_workspace(ledger: Ledger) -> None:
+    """A message with the same ids elsewhere is another message, and changes nothing."""
+    made = {"message_id": "m1", "rcpt_to": "ann@x.example", "timestamp": iso(START + HOUR)}
+    query = ledger.store(made | {"type": "open"})
+    other = ledger.store(made | {"type": "click", "timestamp": iso(START - DAY)})
+    assert ["open"] == [message.state for message in ledger.ask(query).messages]
+    assert [1] == [len(message.events) for message in ledger.ask(query).messages]
+    assert [] == ledger.found(other)
+
+
+def test_many_messages_of_which_nothing_tells_when_they_were_sent(ledger: Ledger) -> None:
+    """More than fit in one list: the same answer, by another way."""
+    late = [
+        {"message_id": f"l{n}", "rcpt_to": "a@x.example", "type": kind, "timestamp": iso(time)}
+        for n in range(1200)
+        for kind, time in (("delivery", START - DAY), ("open", START + HOUR))
+    ]
+    ours = [
+        {"message_id": f"o{n}", "rcpt_to": "a@x.example", "type": "open", "timestamp": iso(START)}
+        for n in range(3)
+    ]
+    query = replace(ledger.store(*late, *ours), descending=False)
+    assert ["o0", "o1", "o2"] == [row[0] for row in ledger.found(query)]
+    assert 3 == ledger.ask(query).total
+
+
+def test_a_place_beyond_the_end_finds_nothing(ledger: Ledger) -> None:
+    """Whoever goes on behind the last message gets an empty page, and the number of all."""
+    made = {"message_id": "m1", "rcpt_to": "ann@x.example", "timestamp": iso(START + HOUR)}
+    query = ledger.store(made | {"type": "injection"})
+    place = MessagePlace(START + HOUR, "m1", "ann@x.example", 1)
+    page = ledger.ask(replace(query, after=place))
+    assert MessagePage([], 1, None) == page
+    assert MessagePage([], 1, None) == ledger.ask(replace(query, offset=5))
