@@ -1,6 +1,6 @@
 """Answers questions: pages, one event, a message, the feed. Several threads may use it at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +18,7 @@ from postledger.query import (
     MessageQuery,
     Page,
     Place,
+    Stage,
 )
 from postledger.store import sql as statements
 from postledger.store.engine import Engine
@@ -44,10 +45,16 @@ class _Ids(msgspec.Struct):
 class _Table(msgspec.Struct):
     """The engine's format JSONCompact."""
 
-    data: list[tuple[str, str, int, int]]
+    data: list[tuple[str, str, int]]
     rows_before_limit_at_least: int = 0
 
 
+class _Kind(msgspec.Struct):
+    type: str
+    bounce_class: int | None = None
+
+
+_KIND = msgspec.json.Decoder(_Kind)
 _IDS = msgspec.json.Decoder(_Ids)
 _TEXT = msgspec.json.Decoder(str)
 _TABLE = msgspec.json.Decoder(_Table)
@@ -108,23 +115,15 @@ class Reader:
         rows = table.data[: query.limit]
         following = None
         if len(table.data) > query.limit:
-            message_id, rcpt_to, sent, _ = rows[-1]
+            message_id, rcpt_to, sent = rows[-1]
             following = MessagePlace(_time(sent), message_id, rcpt_to, before + len(rows))
         events = self._events_of(query.workspace, [row[:2] for row in rows])
-        return MessagePage(
-            [
-                Message(
-                    message_id,
-                    rcpt_to,
-                    _time(sent),
-                    query.stages[stage - 1].name,
-                    events.get((message_id, rcpt_to), []),
-                )
-                for message_id, rcpt_to, sent, stage in rows
-            ],
-            total,
-            following,
-        )
+        messages = []
+        for message_id, rcpt_to, sent in rows:
+            mine = events.get((message_id, rcpt_to), [])
+            state = _state(query.stages, mine)
+            messages.append(Message(message_id, rcpt_to, _time(sent), state, mine))
+        return MessagePage(messages, total, following)
 
     def _untold(self, query: MessageQuery) -> list[str] | None:
         """Ids of messages whose events before the range matter; None: more than can be listed."""
@@ -199,6 +198,20 @@ class Reader:
     def _body(self, sql: Sql, form: str) -> bytes:
         with self._engine.reader() as client:
             return client.raw_query(sql.text, sql.parameters, fmt=form)
+
+
+def _state(stages: Sequence[Stage], events: Sequence[bytes]) -> str:
+    """The last of the stages that one of the events brings its message to."""
+    kinds = {(kind.type, kind.bounce_class) for kind in map(_KIND.decode, events)}
+    reached = (stage.name for stage in reversed(stages) if _brings_to(stage, kinds))
+    return next(reached, stages[0].name)
+
+
+def _brings_to(stage: Stage, kinds: Iterable[tuple[str, int | None]]) -> bool:
+    return any(
+        kind in stage.types and (stage.classes is None or bounce_class in stage.classes)
+        for kind, bounce_class in kinds
+    )
 
 
 def _time(milliseconds: int) -> datetime:

@@ -3,7 +3,7 @@ tables only. The condition on the workspace is written in `_scope`, which every 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -103,27 +103,29 @@ def ends(workspace: str, after: int, database: str) -> Sql:
 
 
 def messages(query: MessageQuery, database: str, untold: Sequence[str] | None = ()) -> Sql:
-    """A page of messages: ids, time sent in unix milliseconds, number of the stage from 1.
+    """A page of messages: ids, and time sent in unix milliseconds.
 
     Events from `start` on say what became of a message of the range, but for those that tell that
     it was injected at another time. `untold` has the ids that the statement of that name finds;
     None: too many to list.
     """
     sql = Sql()
-    rows = _of_messages(sql, query, database)
-    others = [filter_ for filter_ in query.filters if filter_.field not in _LEADS_TO_FEW]
+    rows = [*_of_messages(sql, query, database), *_candidates(sql, query, database)]
     made = [
         f"min({_INJECTED}) AS injected",
         "ifNull(injected, toUnixTimestamp64Milli(min(timestamp))) AS sent",
         f"max({_stage(sql, query)}) AS stage",
-        *(f"max({_matches(sql, f, database)}) AS found{i}" for i, f in enumerate(others)),
+        *(
+            f"max({_matches(sql, filter_, database)}) AS found{number}"
+            for number, filter_ in enumerate(_others(query))
+        ),
     ]
-    kept = [*_kept(sql, query), *(f"found{number}" for number in range(len(others)))]
+    kept = [*_kept(sql, query), *(f"found{number}" for number in range(len(_others(query))))]
     if untold is None or untold:
         kept.append(f"(isNotNull(injected) OR {_is_new(sql, query, database, untold)})")
     way = "DESC" if query.descending else "ASC"
     sql.text = (
-        "SELECT message_id, rcpt_to, sent, stage FROM ("
+        "SELECT message_id, rcpt_to, sent FROM ("
         f"SELECT message_id, rcpt_to, {', '.join(made)} FROM {database}.events "
         f"WHERE {' AND '.join(rows)} GROUP BY message_id, rcpt_to) "
         f"WHERE {' AND '.join(kept)} "
@@ -131,6 +133,8 @@ def messages(query: MessageQuery, database: str, untold: Sequence[str] | None = 
         f"LIMIT {sql.add(query.limit + 1, 'UInt32')} OFFSET {sql.add(query.offset, 'UInt64')} "
         "SETTINGS exact_rows_before_limit = 1, output_format_json_quote_64bit_integers = 0"
     )
+    if len(_others(query)) == len(query.filters):  # else the indexes are asked for all candidates
+        sql.text += ", use_skip_indexes = 0"
     return sql
 
 
@@ -205,6 +209,23 @@ def _of_messages(sql: Sql, query: MessageQuery, database: str) -> list[str]:
     ]
 
 
+def _others(query: MessageQuery) -> list[Filter]:
+    """The filters that not every event of a message need match."""
+    return [filter_ for filter_ in query.filters if filter_.field not in _LEADS_TO_FEW]
+
+
+def _candidates(sql: Sql, query: MessageQuery, database: str) -> Iterator[str]:
+    """Conditions that leave out most messages which a filter or a state will refuse, before they
+    are put together, which costs more."""
+    tests = [_matches(sql, filter_, database) for filter_ in _others(query)]
+    if query.states:
+        types = {t for stage in query.stages if stage.name in query.states for t in stage.types}
+        tests.append(f"type IN {sql.add(sorted(types), 'Array(String)')}")
+    for test in tests:
+        rows = " AND ".join([*_of_messages(sql, query, database), test])
+        yield f"message_id IN (SELECT message_id FROM {database}.events WHERE {rows})"
+
+
 def _about(sql: Sql, query: MessageQuery) -> str:
     """Whether an event tells of an injection in the range, or about it; null: it tells nothing."""
     start, end = max(query.start, _FIRST) - _CLOCKS, min(query.end, _LAST) + _CLOCKS
@@ -241,7 +262,11 @@ def _is_new(sql: Sql, query: MessageQuery, database: str, untold: Sequence[str] 
 
 
 def _stage(sql: Sql, query: MessageQuery) -> str:
-    """The number of the last stage that an event brings its message to; 0: none."""
+    """The number of the last stage that an event brings its message to; 0: none. When no state is
+    asked for, 1 for any."""
+    if not query.states:
+        any_of = sorted({kind for stage in query.stages for kind in stage.types})
+        return f"type IN {sql.add(any_of, 'Array(String)')}"
     of_type: dict[str, int] = {}
     of_class = []
     for number, stage in enumerate(query.stages, 1):

@@ -63,17 +63,14 @@ def old_rows(events: Sequence[bytes]) -> bytes:
 
 
 def _array(events: Sequence[bytes], finish: Callable[[Rows], Rows]) -> bytes:
-    array = bytearray(b"[]")
+    pieces = []
     for start in range(0, len(events), _AT_ONCE):
         lines = b"\n".join(events[start : start + _AT_ONCE])
         decoded = _DECODER.decode_lines(lines)
         if b"null" in lines:
             _drop_nulls(decoded)
-        end = len(array) - 1 if start else 0
-        _ENCODER.encode_into(finish(decoded), array, end)  # over the bracket at the end
-        if start:
-            array[end : end + 1] = b","
-    return bytes(array)
+        pieces.append(_ENCODER.encode(finish(decoded))[1:-1])
+    return b"[%b]" % b",".join(pieces)
 
 
 def _drop_nulls(decoded: Rows) -> None:
