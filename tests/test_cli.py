@@ -200,7 +200,13 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "postledger.cli", *arguments], **options)
+    """A command that runs. It hears Ctrl-C, also when the tests run in the background of a shell,
+    which lets its children ignore it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "postledger.cli", *arguments],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        **options,
+    )
 
 
 def free_url() -> str:

@@ -10,7 +10,7 @@ from itertools import count
 from conftest import Client, Server
 from making import ALL_TIME, NDJSON, Event, event, lines
 
-ROUNDS = 4
+ROUNDS = 3
 LISTED = f"/ledger/v1/events?{ALL_TIME}&limit=10000"
 
 

@@ -22,7 +22,7 @@ from postledger.store.reader import Reader
 from postledger.store.writer import Arrival, Writer
 
 _WORKSPACES = count()
-_FEWER = settings(max_examples=60, deadline=None)
+_FEWER = settings(max_examples=30, deadline=None)
 MS, MINUTE, HOUR, DAY = (timedelta(milliseconds=n) for n in (1, 60_000, 3_600_000, 86_400_000))
 
 START = EPOCH + timedelta(days=20_000)

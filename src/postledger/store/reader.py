@@ -117,7 +117,7 @@ class Reader:
         if len(table.data) > query.limit:
             message_id, rcpt_to, sent = rows[-1]
             following = MessagePlace(_time(sent), message_id, rcpt_to, before + len(rows))
-        events = self._events_of(query.workspace, [row[:2] for row in rows])
+        events = self._events_of(query.workspace, rows)
         messages = []
         for message_id, rcpt_to, sent in rows:
             mine = events.get((message_id, rcpt_to), [])
@@ -132,17 +132,22 @@ class Reader:
         return found if len(found) <= MOST_LISTED else None
 
     def _events_of(
-        self, workspace: str, messages: Sequence[tuple[str, str]]
+        self, workspace: str, rows: Sequence[tuple[str, str, int]]
     ) -> dict[tuple[str, str], list[bytes]]:
+        """The events of messages, of each its ids and the time when it was sent."""
         found: dict[tuple[str, str], list[bytes]] = {}
-        if messages:
-            for line in self._lines(
-                statements.events_of(
-                    workspace, messages, MOST_EVENTS_OF_A_MESSAGE, self._engine.database
-                )
-            ):
-                ids = _IDS.decode(line)
-                found.setdefault((ids.message_id, ids.rcpt_to), []).append(line)
+        if not rows:
+            return found
+        sql = statements.events_of(
+            workspace,
+            [row[:2] for row in rows],
+            _time(min(row[2] for row in rows)),
+            MOST_EVENTS_OF_A_MESSAGE,
+            self._engine.database,
+        )
+        for line in self._lines(sql):
+            ids = _IDS.decode(line)
+            found.setdefault((ids.message_id, ids.rcpt_to), []).append(line)
         return found
 
     def envelopes(self, workspace: str, message_ids: Sequence[str]) -> dict[str, Envelope]:

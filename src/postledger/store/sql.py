@@ -152,15 +152,17 @@ def untold(query: MessageQuery, limit: int, database: str) -> Sql:
 
 
 def events_of(
-    workspace: str, messages: Sequence[tuple[str, str]], limit: int, database: str
+    workspace: str, messages: Sequence[tuple[str, str]], sent: datetime, limit: int, database: str
 ) -> Sql:
-    """The events of these messages and recipients, the oldest first, up to `limit` of each."""
+    """The events of these messages and recipients, none of which was sent before `sent`, the oldest
+    first, up to `limit` of each."""
     sql = Sql()
+    start = _time(sql, max(sent, _FIRST) - _CLOCKS)
     ids = sql.add(list(dict.fromkeys(message_id for message_id, _ in messages)), "Array(String)")
     pairs = sql.add(list(messages), "Array(Tuple(String, String))")
     sql.text = (
         f"SELECT {EVENT} FROM {database}.events WHERE {_scope(sql, workspace)} "
-        f"AND message_id IN {ids} AND (message_id, rcpt_to) IN {pairs} "
+        f"AND timestamp >= {start} AND message_id IN {ids} AND (message_id, rcpt_to) IN {pairs} "
         f"ORDER BY timestamp, event_id LIMIT {limit} BY message_id, rcpt_to{_FEW}"
     )
     return sql
