@@ -21,9 +21,13 @@ from postledger.cli.keys import keys, workspaces
 from postledger.dialects import DIALECTS
 from postledger.events import STATES
 from postledger.http.description import document
+from postledger.http.exports import MEMBERS as EXPORT
 from postledger.http.figures import Figures
+from postledger.http.metrics import PARAMETERS as FIGURES
 from postledger.http.parameters import EVENTS, FEED
 from postledger.http.problems import STATUS
+from postledger.metrics import BOUNCE_CATEGORIES, GROUPS, METRICS, formula
+from postledger.query import FILTERS
 from postledger.settings import ELSEWHERE, PREFIX, Settings
 from postledger.state.keys import SCOPES
 from postledger.state.options import OPTIONS
@@ -192,7 +196,12 @@ def test_every_route_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "heading"), [(EVENTS, "## Reading events"), (FEED, "## The feed")]
+    ("parameters", "heading"),
+    [
+        (EVENTS, "## Reading events"),
+        (FEED, "## The feed"),
+        ([each for each in FIGURES if each.name not in FILTERS], "## Figures"),
+    ],
 )
 def test_every_parameter_is_documented(parameters: Any, heading: str) -> None:
     """docs/api.md has a line for each parameter of a request, and for no other."""
@@ -200,6 +209,25 @@ def test_every_parameter_is_documented(parameters: Any, heading: str) -> None:
     documented = {row[0].strip("`") for row in rows(section) if len(row) == 2}
     named = {name for name in documented if re.fullmatch(r"[a-z_]+", name)}
     assert {parameter.name for parameter in parameters} == named
+
+
+def test_every_metric_is_documented() -> None:
+    """docs/figures.md has each metric with its meaning and its formula, and no other, and the
+    classes of each category; docs/api.md names each metric and each group."""
+    table = [row for row in rows(page("docs/figures.md")) if len(row) == 3]
+    expected = [[f"`{name}`", one.meaning, formula(name)] for name, one in METRICS.items()]
+    assert [["Metric", "Meaning", "Formula"], *expected] == table
+    for category, codes in BOUNCE_CATEGORIES.items():
+        assert [category, ", ".join(map(str, codes))] in list(rows(page("docs/figures.md")))
+    section = page("docs/api.md").split("\n## Figures\n")[1].split("\n## ")[0]
+    assert [] == [name for name in (*METRICS, *GROUPS) if f"`{name}`" not in section]
+
+
+def test_every_member_of_an_export_is_documented() -> None:
+    """docs/api.md has a line for each member of the body that starts an export, and no other."""
+    section = page("docs/api.md").split("\n## Exports\n")[1].split("\n## ")[0]
+    documented = {row[0].strip("`") for row in rows(section) if len(row) == 2} - {"Member", "---"}
+    assert set(EXPORT) == documented - {"-" * 3}
 
 
 def test_every_failure_is_documented() -> None:

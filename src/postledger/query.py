@@ -156,6 +156,41 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsQuery:
+    """Figures of the events of one workspace from `start` (inclusive) to `end` (exclusive), UTC.
+
+    `metrics` and `group_by` are names of `metrics.METRICS` and `metrics.GROUPS`. `interval`, a name
+    of `intervals.LENGTHS` in the time zone `timezone`: a series; None: one figure for the range.
+    Groups come in the order of the metric `order_by`, the largest first, at most `limit` of them.
+    """
+
+    workspace: str
+    start: datetime
+    end: datetime
+    metrics: tuple[str, ...]
+    filters: tuple[Filter, ...] = ()
+    group_by: tuple[str, ...] = ()
+    interval: str | None = None
+    timezone: str = "UTC"
+    order_by: str | None = None
+    limit: int = 1000
+    alternatives: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsRow:
+    """The figures of one group in one interval, in the order of the query's names.
+
+    `time`: the start of the interval, in the query's time zone. A value of `group` is empty for
+    events that do not have the field, or None where it would be a number.
+    """
+
+    time: datetime | None
+    group: tuple[str | int | None, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FeedQuery:
     """Events of one workspace in the order in which they were stored, after position `after`."""
 

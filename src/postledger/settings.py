@@ -99,6 +99,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     readers: Annotated[int, _help("Queries that run at once", ge=1, le=64)] = 4
     query_seconds: Annotated[int, _help("Longest time for one query", ge=1, le=3600)] = 60
     query_memory_bytes: Annotated[int, _help("Most memory for one query", ge=64 * MIB)] = 1024 * MIB
+    export_workers: Annotated[int, _help("Exports that run at once; others wait", ge=1, le=16)] = 1
+    export_keep_days: Annotated[
+        int,
+        _help("Days after which an export and its file are removed; 0: never", ge=0, le=36_500),
+    ] = 7
     key_rate: Annotated[str, _help(_RATE.format("key"))] = ""
     workspace_rate: Annotated[str, _help(_RATE.format("workspace"))] = ""
     log_format: Annotated[

@@ -461,7 +461,7 @@ def test_unreadable_days(client: Client) -> None:
         assert b"start" in answer.body or b"end" in answer.body
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(list(PATHS)),
     st.text("ab/;@+%.?\\'\"\x00\t\nñ😀", min_size=1, max_size=8),

@@ -384,7 +384,7 @@ def test_paths_too_long_and_unknown(client: Client) -> None:
     failed(client.request("PUT", "/events"), 405, "method_not_allowed")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -15,6 +15,8 @@ from conftest import Client
 from making import ALL_TIME, Event, event
 from postledger.events import EVENT_TYPES, FIELDS, STATES
 from postledger.http.description import document, page
+from postledger.http.metrics import METRICS_PATH
+from postledger.http.metrics import PARAMETERS as FIGURES
 from postledger.http.parameters import EVENTS, FEED
 
 PROGRAM = """
@@ -113,7 +115,11 @@ def test_registry() -> None:
         assert list(EVENT_TYPES) == schemas[name]["properties"]["type"]["enum"]
     recipient = schemas["Timeline"]["properties"]["recipients"]["items"]
     assert list(STATES) == recipient["properties"]["state"]["enum"]
-    for path, known in (("/ledger/v1/events", EVENTS), ("/ledger/v1/feed", FEED)):
+    for path, known in (
+        ("/ledger/v1/events", EVENTS),
+        ("/ledger/v1/feed", FEED),
+        (METRICS_PATH, FIGURES),
+    ):
         described = document()["paths"][path]["get"]["parameters"]
         assert [parameter.name for parameter in known] == [one["name"] for one in described]
 
@@ -172,6 +178,9 @@ def test_answers_fit(client: Client) -> None:
         ("get", "/ledger/v1/messages/{message_id}", "/ledger/v1/messages/none", 404),
         ("get", "/ledger/v1/feed", "/ledger/v1/feed", 200),
         ("get", "/ledger/v1/feed", "/ledger/v1/feed?after=x", 400),
+        ("get", METRICS_PATH, f"{METRICS_PATH}?{ALL_TIME}&group_by=bounce_class", 200),
+        ("get", METRICS_PATH, f"{METRICS_PATH}?{ALL_TIME}&interval=month&group_by=type", 200),
+        ("get", METRICS_PATH, f"{METRICS_PATH}?metric=x", 400),
         ("post", "/ledger/v1/events", "/ledger/v1/events", 200),
         ("post", "/ledger/v1/events", "/ledger/v1/events?atomic=x", 400),
         ("post", "/ledger/v1/intake/sparkpost", "/ledger/v1/intake/sparkpost", 422),

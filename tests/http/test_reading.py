@@ -20,7 +20,7 @@ EVENTS = "/ledger/v1/events"
 FEED = "/ledger/v1/feed"
 _RUNS = count()
 _SLOW = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

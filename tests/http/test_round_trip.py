@@ -12,7 +12,7 @@ from making import ALL_TIME, NDJSON, Event, accepted, comparable, same
 
 _RUNS = count()
 _MANY = settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

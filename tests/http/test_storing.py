@@ -407,10 +407,10 @@ def test_many_months(start: Callable[..., Server], small: str) -> None:
     """A body whose events are of very many months is stored, and the server goes on after it."""
     running = start(POSTLEDGER_SMALL_BODY_BYTES=small).start()
     client = running.client
-    months = [monthly(number) for number in range(400)]
-    assert (400, 0, 0) == counts(client.post(lines(*months), Content_Type=NDJSON))
-    assert (1, 400, 0) == counts(client.post(lines(*months, event(999)), Content_Type=NDJSON))
-    assert 401 == total(client)
+    months = [monthly(number) for number in range(150)]
+    assert (150, 0, 0) == counts(client.post(lines(*months), Content_Type=NDJSON))
+    assert (1, 150, 0) == counts(client.post(lines(*months, event(999)), Content_Type=NDJSON))
+    assert 151 == total(client)
     assert 0 == running.stop()
 
 
@@ -447,7 +447,7 @@ def test_numeric_id(either: Client) -> None:
 # -- what came is given back
 
 _FAST = settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

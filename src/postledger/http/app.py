@@ -8,15 +8,18 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
 from postledger.errors import PostledgerError
+from postledger.exports.runner import Runner
 from postledger.http import problems
 from postledger.http.access import Access
 from postledger.http.auth import Guard
 from postledger.http.description import description_routes
+from postledger.http.exports import export_routes, exporting
 from postledger.http.figures import Figures
 from postledger.http.ingest import ingest_routes
 from postledger.http.lane import Lane
 from postledger.http.ledger import Intake, intake_routes, reading_routes
 from postledger.http.limits import Limits
+from postledger.http.metrics import metrics_routes
 from postledger.http.process import process_routes
 from postledger.http.quiet import tidying
 from postledger.http.reads import Reads
@@ -24,8 +27,10 @@ from postledger.http.shortcut import Shortcut
 from postledger.http.vendors import refuse_http, vendor_routes
 from postledger.http.vendors.mount import Mount
 from postledger.settings import Settings
+from postledger.state.exports import Jobs
 from postledger.state.keys import Keyring
 from postledger.store.engine import Engine
+from postledger.store.export import Extractor
 from postledger.store.reader import Reader
 from postledger.store.writer import Writer
 
@@ -40,12 +45,13 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
     limits = Limits(settings)
     guard = Guard(keyring, limits)
     reader = Reader(engine)
+    runner = Runner(settings, Jobs(keyring.store), Extractor(engine))
     mount = Mount(guard, limits, keyring, reads)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         lane.start()
-        async with tidying(engine, lane, settings.quiet_seconds):
+        async with tidying(engine, lane, settings.quiet_seconds), exporting(runner):
             yield
         await lane.close()
         reads.close()
@@ -55,6 +61,8 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
             *intake_routes(intake),
             *ingest_routes(intake),
             *reading_routes(reader, reads),
+            *metrics_routes(reader, reads),
+            *export_routes(runner, reader, reads, lane),
             *vendor_routes(mount, reader, reads),
             *process_routes(engine, reads, figures),
             *description_routes(),

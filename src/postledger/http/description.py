@@ -19,6 +19,7 @@ from postledger.dialects import DIALECTS
 from postledger.dialects.wire import Call, Dialect, Operation, Parameter
 from postledger.errors import NotFound
 from postledger.events import EVENT_TYPES, FIELDS, STATES, Field, Kind
+from postledger.http import exports, metrics
 from postledger.http.parameters import EVENTS, FEED
 
 Schema = dict[str, Any]
@@ -109,6 +110,9 @@ def _paths() -> Schema:
         "/ledger/v1/feed": {
             "get": _reading("Events in the order of storing", "FeedPage", FEED, faulty=True)
         },
+        metrics.METRICS_PATH: {
+            "get": _reading("Figures", "Metrics", metrics.PARAMETERS, faulty=True)
+        },
         "/ledger/v1/intake/sparkpost": {
             "post": _storing(
                 "Store a webhook batch of SparkPost", sparkpost_in, "StoreResult", [_ATOMIC]
@@ -118,11 +122,53 @@ def _paths() -> Schema:
             "post": _storing("SparkPost: ingest events", sparkpost_in, "IngestResult", [])
             | {"security": [{"sparkpost": []}, {"key": []}]}
         },
+        **_export_paths(),
         "/healthz": _open("The process lives", "application/json"),
         "/readyz": _open("Events can be stored and read", "application/json", not_ready=True),
         "/metrics": _open("Figures of the process (Prometheus)", "text/plain"),
         "/openapi.json": _open("This description", "application/json"),
         "/docs": _open("This description, for people", "text/html"),
+    }
+
+
+def _export_paths() -> Schema:
+    """The paths of exports; each names its scope."""
+    named = [{"name": "export_id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    body = {"required": True, "content": {"application/json": {"schema": _ref("ExportRequest")}}}
+    file: Schema = {"description": "The file", "content": {"application/octet-stream": {}}}
+    start = {
+        "summary": "Start an export",
+        "description": f"Needs the scope {exports.WRITE}.",
+        "requestBody": body,
+        "responses": {"202": _response("Export"), **_failures(400, 401, 403, 413, 415, 503)},
+    }
+    load = _export("The file of an export", exports.READ, {"200": file}, named, 416)
+    load["responses"] |= {"206": file, "304": {"description": "The file that you have"}}
+    gone = {"200": _response("Export"), "204": {"description": "Removed, with its file"}}
+    remove = _export("Cancel or remove an export", exports.WRITE, gone, named)
+    one = exports.EXPORTS_PATH + "/{export_id}"
+    return {
+        exports.EXPORTS_PATH: {
+            "post": start,
+            "get": _export("The newest exports", exports.READ, {"200": _response("Exports")}),
+        },
+        one: {
+            "get": _export("An export", exports.READ, {"200": _response("Export")}, named),
+            "delete": remove,
+        },
+        one + "/file": {"get": load},
+    }
+
+
+def _export(
+    summary: str, scope: str, answers: Schema, named: list[Schema] | None = None, *more: int
+) -> Schema:
+    failures = (400, 401, 403, 404, *more) if named else (400, 401, 403)
+    return {
+        "summary": summary,
+        "description": f"Needs the scope {scope}.",
+        "parameters": named or [],
+        "responses": {**answers, **_failures(*failures)},
     }
 
 
@@ -214,6 +260,7 @@ _FAILURES = {
     403: "The key lacks the scope",
     404: "Not found in this workspace",
     413: "The body is larger than max_body_bytes",
+    416: "The file has none of the bytes asked for",
     415: "A content type or encoding other than the ones named",
     422: "No record is good, or with `atomic` one is not; nothing was stored",
     503: "Try again after `Retry-After` seconds",
@@ -262,6 +309,9 @@ def _schemas() -> Schema:
             "message_id",
             "recipients",
         ),
+        "Metrics": metrics.SCHEMA,
+        **exports.SCHEMA,
+        "Exports": _object({"exports": _list(_ref("Export"))}, "exports"),
         "Problem": _object(
             {"type": text, "title": text, "status": number, "detail": text, "errors": errors},
             "title",

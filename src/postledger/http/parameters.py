@@ -22,6 +22,7 @@ AHEAD = timedelta(minutes=1)
 """How far ahead of now a list goes that has no `to`: the clocks of sources differ."""
 
 Pairs = Iterable[tuple[str, str]]
+Given = dict[str, list[str]]
 
 
 _LIMIT = Parameter(
@@ -69,12 +70,12 @@ class EventsRequest:
 
 def events(pairs: Pairs, workspace: str, now: datetime) -> EventsRequest:
     """The request for a page of events. Raises BadInput that names the parameter."""
-    given = _collect(pairs, EVENTS)
-    filters = tuple(_filter(name, given[name]) for name in FILTERS if name in given)
+    given = collect(pairs, EVENTS)
+    filters = filters_of(given)
     order = _choice(given, "order", ("desc", "asc"))
     identity: list[object] = ["events", workspace, order, given.get("from"), given.get("to")]
     identity += [[f.field, *f.values] for f in filters]
-    start, end = _range(given, now)
+    start, end = range_of(given, now, DEFAULT_SPAN)
     query = EventQuery(workspace, start, end, filters, order == "desc", _limit(given))
     if "cursor" in given:
         query = _continue(query, cursor.decode(identity, given["cursor"][0]))
@@ -96,7 +97,7 @@ def _continue(query: EventQuery, position: cursor.Position) -> EventQuery:
 
 def feed(pairs: Pairs, workspace: str) -> tuple[FeedQuery, bool]:
     """The request for a page of the feed, and whether it asks for the end only."""
-    given = _collect(pairs, FEED)
+    given = collect(pairs, FEED)
     limit = _limit(given)
     text = given.get("after", [""])[0]
     if text in {"", "end"}:
@@ -111,21 +112,22 @@ def feed_cursor(workspace: str, position: int) -> str:
 
 def flag(pairs: Pairs, name: str) -> bool:
     """The only parameter of a request, a boolean that is false when absent."""
-    given = _collect(pairs, (Parameter(name, ""),))
+    given = collect(pairs, (Parameter(name, ""),))
     return _choice(given, name, ("false", "true")) == "true"
 
 
 def none(pairs: Pairs) -> None:
     """Raises BadInput when there is any parameter."""
-    _collect(pairs, ())
+    collect(pairs, ())
 
 
 # -- pieces
 
 
-def _collect(pairs: Pairs, known: Sequence[Parameter]) -> dict[str, list[str]]:
+def collect(pairs: Pairs, known: Sequence[Parameter]) -> Given:
+    """The values of each parameter. Raises BadInput for one that is not `known`, or repeated."""
     table = {parameter.name: parameter for parameter in known}
-    given: dict[str, list[str]] = {}
+    given: Given = {}
     problems = []
     for name, value in pairs:
         if name not in table:
@@ -140,11 +142,16 @@ def _collect(pairs: Pairs, known: Sequence[Parameter]) -> dict[str, list[str]]:
     return given
 
 
+def filters_of(given: Given) -> tuple[Filter, ...]:
+    """The filters of section 5."""
+    return tuple(_filter(name, given[name]) for name in FILTERS if name in given)
+
+
 def _filter(name: str, texts: Sequence[str]) -> Filter:
     field, match = FILTERS[name]
     convert: Callable[[str], str | int] = str
     if FIELD[field].kind is Kind.INTEGER:
-        convert = _integer(name)
+        convert = integer(name)
     elif field == "type":
         convert = _event_type
     elif field == "rcpt_to":
@@ -158,7 +165,7 @@ def _event_type(text: str) -> str:
     return text
 
 
-def _integer(name: str, least: int = -(2**63), most: int = 2**63 - 1) -> Callable[[str], int]:
+def integer(name: str, least: int = -(2**63), most: int = 2**63 - 1) -> Callable[[str], int]:
     def convert(text: str) -> int:
         if not re.fullmatch(r"-?[0-9]{1,19}", text) or not least <= int(text) <= most:
             raise BadInput.parameter(name, f"expected an integer from {least} to {most}")
@@ -167,28 +174,29 @@ def _integer(name: str, least: int = -(2**63), most: int = 2**63 - 1) -> Callabl
     return convert
 
 
-def _limit(given: dict[str, list[str]]) -> int:
-    return _integer("limit", 1, MOST)(given.get("limit", [str(DEFAULT_LIMIT)])[0])
+def _limit(given: Given) -> int:
+    return integer("limit", 1, MOST)(given.get("limit", [str(DEFAULT_LIMIT)])[0])
 
 
-def _choice(given: dict[str, list[str]], name: str, choices: Sequence[str]) -> str:
+def _choice(given: Given, name: str, choices: Sequence[str]) -> str:
     text = given.get(name, [choices[0]])[0]
     if text not in choices:
         raise BadInput.parameter(name, f"expected {' or '.join(choices)}")
     return text
 
 
-def _range(given: dict[str, list[str]], now: datetime) -> tuple[datetime, datetime]:
+def range_of(given: Given, now: datetime, span: timedelta) -> tuple[datetime, datetime]:
+    """`from` and `to`; `span` is how long the range is by default."""
     end = _time("to", given["to"][0]) if "to" in given else now + AHEAD
-    start = _time("from", given["from"][0]) if "from" in given else _a_span_before(given, end, now)
+    start = _time("from", given["from"][0]) if "from" in given else _before(given, end, now, span)
     if start > end:
         raise BadInput.parameter("from", "is after `to`")
     return start, end
 
 
-def _a_span_before(given: dict[str, list[str]], end: datetime, now: datetime) -> datetime:
+def _before(given: Given, end: datetime, now: datetime, span: timedelta) -> datetime:
     last = end if "to" in given else now
-    return last - min(DEFAULT_SPAN, last - _FIRST)
+    return last - min(span, last - _FIRST)
 
 
 _FIRST = datetime.min.replace(tzinfo=UTC)

@@ -84,6 +84,11 @@ class Keyring:
         self._remembered: dict[str, tuple[datetime, Key]] = {}
         self._options: dict[str, tuple[datetime, Mapping[str, str]]] = {}
 
+    @property
+    def store(self) -> Engine:
+        """The state store that they lie in."""
+        return self._engine
+
     # -- workspaces
 
     def create_workspace(self, name: str) -> Workspace:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     DateTime,
     Engine,
@@ -70,6 +71,36 @@ options = Table(
     Column("name", String(64), primary_key=True),
     Column("value", String(200), nullable=False),
 )
+
+exports = Table(
+    "exports",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("workspace", ForeignKey("workspaces.name"), nullable=False, index=True),
+    Column("owner", String(64), nullable=False),
+    Column("name", String(64)),
+    Column("asked", JSON, nullable=False),
+    Column("after", BigInteger, nullable=False),
+    Column("through", BigInteger, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("rows_total", BigInteger),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64)),
+    Column("error", String(500)),
+    Column("created_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+)
+"""`owner`: the process whose data directory has the file. `after`, `through`: numbers of events."""
+
+export_places = Table(
+    "export_places",
+    METADATA,
+    Column("workspace", ForeignKey("workspaces.name"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("through", BigInteger, nullable=False),
+)
+"""Where the last export of a name ended; it outlives the export."""
 
 
 def open_state(url: str) -> Engine:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -16,10 +17,13 @@ from postledger.query import (
     MessagePage,
     MessagePlace,
     MessageQuery,
+    MetricsQuery,
+    MetricsRow,
     Page,
     Place,
     Stage,
 )
+from postledger.store import metrics as figures
 from postledger.store import sql as statements
 from postledger.store.engine import Engine
 from postledger.store.sql import Sql
@@ -58,6 +62,7 @@ _KIND = msgspec.json.Decoder(_Kind)
 _IDS = msgspec.json.Decoder(_Ids)
 _TEXT = msgspec.json.Decoder(str)
 _TABLE = msgspec.json.Decoder(_Table)
+_ROW = msgspec.json.Decoder(list[Any])
 _ENVELOPE = msgspec.json.Decoder(tuple[str, list[str], str])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -180,6 +185,10 @@ class Reader:
         numbers, events = zip(*(line.split(b"\t", 1) for line in found), strict=True)
         return FeedPage(list(events), int(numbers[-1]))
 
+    def metrics(self, query: MetricsQuery) -> list[MetricsRow]:
+        """Figures, a row for each group and interval. Raises BadInput: they are too many."""
+        return figures.answer(query, self._engine.database, self._rows)
+
     def last(self, workspace: str) -> int:
         """The number of the event that was stored last; 0: there is none."""
         return self._ends(workspace, 0)[1]
@@ -196,6 +205,9 @@ class Reader:
     def _lines(self, sql: Sql, form: str = "TSVRaw") -> list[bytes]:
         body = self._body(sql, form)
         return body.rstrip(b"\n").split(b"\n") if body else []
+
+    def _rows(self, sql: Sql) -> list[list[Any]]:
+        return [_ROW.decode(line) for line in self._lines(sql, "JSONCompactEachRow")]
 
     def _table(self, sql: Sql) -> _Table:
         return _TABLE.decode(self._body(sql, "JSONCompact"))

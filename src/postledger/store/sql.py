@@ -36,13 +36,13 @@ class Sql:
 def page(query: EventQuery, database: str) -> Sql:
     """Up to `limit` + 1 events as JSON, one a row: one more than asked for tells of a next page."""
     sql = Sql()
-    conditions = _conditions(sql, query, database)
+    where = conditions(sql, query, database)
     if query.after is not None:
-        conditions.append(_beyond(sql, query))
+        where.append(_beyond(sql, query))
     way = "DESC" if query.descending else "ASC"
     limit = sql.add(query.limit + 1, "UInt32")
     sql.text = (
-        f"SELECT {EVENT} FROM {database}.events WHERE {' AND '.join(conditions)} "
+        f"SELECT {EVENT} FROM {database}.events WHERE {' AND '.join(where)} "
         f"ORDER BY timestamp {way}, event_id {way} LIMIT {limit}"
     )
     if query.offset:
@@ -55,8 +55,8 @@ def page(query: EventQuery, database: str) -> Sql:
 def count(query: EventQuery, database: str) -> Sql:
     """The number of all matches, whatever the page."""
     sql = Sql()
-    conditions = _conditions(sql, query, database)
-    sql.text = f"SELECT count() FROM {database}.events WHERE {' AND '.join(conditions)}"
+    where = conditions(sql, query, database)
+    sql.text = f"SELECT count() FROM {database}.events WHERE {' AND '.join(where)}"
     return sql
 
 
@@ -318,12 +318,13 @@ def _scope(sql: Sql, workspace: str) -> str:
     return f"workspace = {sql.add(workspace, 'String')}"
 
 
-def _conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
-    conditions = [*_range(sql, query), *(_matches(sql, f, database, query) for f in query.filters)]
+def conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
+    """The conditions on an event of a question, the one on the workspace first."""
+    where = [*_range(sql, query), *(_matches(sql, f, database, query) for f in query.filters)]
     if query.alternatives:
         several = (_matches(sql, filter_, database, query) for filter_ in query.alternatives)
-        conditions.append(f"({' OR '.join(several)})")
-    return conditions
+        where.append(f"({' OR '.join(several)})")
+    return where
 
 
 def _range(sql: Sql, query: EventQuery) -> list[str]:

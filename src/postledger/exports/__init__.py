@@ -1,0 +1,1 @@
+"""Exports: matching events as files, written in the background."""

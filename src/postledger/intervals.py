@@ -1,0 +1,126 @@
+"""The intervals of a time series in a time zone: where each one starts.
+
+Hours start when the zone's clock shows a full hour, days, weeks (on Monday) and months at the
+zone's midnight, or where the clock skips it, right after. So a day has 23 or 25 hours when the
+clock is changed; where it is changed by half an hour, an hour has 90 minutes. Minutes are those of
+UTC, from which every zone has differed by whole minutes since 1972.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo, available_timezones
+
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+LENGTHS: dict[str, timedelta] = {
+    "minute": _MINUTE,
+    "hour": _HOUR,
+    "day": _DAY,
+    "week": 7 * _DAY,
+    "month": 28 * _DAY,
+}
+"""The intervals, and how long one is at least, but for changes of the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Intervals of equal length, one after another: the first start, and the length."""
+
+    first: datetime
+    length: timedelta
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is a time zone of this IANA name."""
+    return name in available_timezones()
+
+
+def starts(start: datetime, end: datetime, interval: str, timezone: str) -> list[datetime]:
+    """The starts of all intervals that have a part from `start` to `end` (exclusive), and of the
+    one after; in UTC. Nothing when the range is empty."""
+    if start >= end:
+        return []
+    found: list[datetime] = []
+    for each in _SERIES[interval](start, ZoneInfo(timezone)):
+        if each <= start:
+            found.clear()
+        if not found or each > found[-1]:  # a day that a zone skipped has no start of its own
+            found.append(each)
+        if each >= end:
+            break
+    return found
+
+
+def runs(found: list[datetime]) -> list[Run]:
+    """The same intervals, told in short: neighbours of equal length are one run."""
+    told: list[Run] = []
+    for this, following in pairwise(found):
+        length = following - this
+        if not told or told[-1].length != length:
+            told.append(Run(this, length))
+    return told
+
+
+def _minutes(start: datetime, _: ZoneInfo) -> Iterator[datetime]:
+    at = start.astimezone(UTC).replace(second=0, microsecond=0)
+    while True:
+        yield at
+        at += _MINUTE
+
+
+def _hours(start: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    at = _midnight(start.astimezone(zone).date() - _DAY, zone)
+    while True:
+        yield at
+        at = _next_hour(at, zone)
+
+
+def _next_hour(at: datetime, zone: ZoneInfo) -> datetime:
+    following = at + _HOUR
+    past = _past_the_hour(following, zone)
+    if not past:
+        return following
+    before = following - past
+    if before > at and not _past_the_hour(before, zone):
+        return before
+    return following + (_HOUR - past)
+
+
+def _past_the_hour(at: datetime, zone: ZoneInfo) -> timedelta:
+    clock = at.astimezone(zone)
+    return timedelta(minutes=clock.minute, seconds=clock.second)
+
+
+def _days(start: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    return _each(start.astimezone(zone).date() - _DAY, lambda day: day + _DAY, zone)
+
+
+def _weeks(start: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    day = start.astimezone(zone).date() - 7 * _DAY
+    return _each(day - day.weekday() * _DAY, lambda monday: monday + 7 * _DAY, zone)
+
+
+def _months(start: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    last = start.astimezone(zone).date().replace(day=1) - _DAY
+    return _each(last.replace(day=1), lambda day: (day + 31 * _DAY).replace(day=1), zone)
+
+
+def _each(day: date, following: Callable[[date], date], zone: ZoneInfo) -> Iterator[datetime]:
+    while True:
+        yield _midnight(day, zone)
+        day = following(day)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The first of two midnights; where the clock skips midnight, the time of the skip."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+_SERIES: dict[str, Callable[[datetime, ZoneInfo], Iterator[datetime]]] = {
+    "minute": _minutes,
+    "hour": _hours,
+    "day": _days,
+    "week": _weeks,
+    "month": _months,
+}
