@@ -86,5 +86,5 @@ def test_what_is_not_plain_is_left_to_the_engine(line: bytes) -> None:
 
 def test_a_plain_line_is_told() -> None:
     """Milliseconds are cut off, not rounded; the zone counts."""
-    line = b'{"type":"open","timestamp":"1970-01-01T01:00:01.9999+01:00","event_id":"a"}'
-    assert ("w", 1999, "a", 0) == of_line("w", line)
+    line = b'{"type":"open","timestamp":"1970-01-01T01:00:01.9999+01:00","event_id":"a7e999"}'
+    assert ("w", 1999, "a7e999", 0) == of_line("w", line)

@@ -34,8 +34,9 @@ class _Named(msgspec.Struct):
 
 _NAMED = msgspec.json.Decoder(_Named)
 _ORDINARY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
-_VAST = re.compile(rb"[0-9][eE][+-]?[0-9]{3}")
-"""Perhaps a number out of range, which the engine cannot read; msgspec skips it unread."""
+_VAST = re.compile(rb"[:,\[\s]-?[0-9][0-9.]*[eE][+-]?[0-9]{3}")
+"""Perhaps a number out of range, which the engine cannot read; msgspec skips it unread. What is
+before it keeps ids in hexadecimal from passing for one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _END = (datetime.fromisoformat(f"{text}+00:00") for text in (EARLIEST, LATEST))
 _MILLISECOND = timedelta(milliseconds=1)
