@@ -208,6 +208,15 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
             running.kill()
 
 
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A store without a server around it (`asking.Store`)."""
+    from asking import opened
+
+    with opened(str(tmp_path_factory.mktemp("store"))) as one:
+        yield one
+
+
 # -- what tests of the HTTP interface share
 
 

@@ -1,27 +1,19 @@
 """Messages and what became of them, read from the real engine and held against a plain model."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
-from multiprocessing import get_context
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asking import Store
 from making import EPOCH, Event, iso
 from postledger.events import EVENT_TYPES
 from postledger.query import Filter, Match, Message, MessagePage, MessagePlace, MessageQuery, Stage
-from postledger.settings import load
-from postledger.store.engine import Engine
-from postledger.store.reader import Reader
-from postledger.store.writer import Arrival, Writer
 
-_WORKSPACES = count()
 _FEWER = settings(max_examples=30, deadline=None)
 MS, MINUTE, HOUR, DAY = (timedelta(milliseconds=n) for n in (1, 60_000, 3_600_000, 86_400_000))
 
@@ -38,42 +30,19 @@ STAGES = (
 )
 
 
-# -- the store, in a process of its own: one process holds one
-
-_open: list[Any] = []
-
-
-def _launch(directory: str) -> None:
-    engine = Engine(load({}, overrides={"data_dir": directory, "readers": 2}))
-    _open.extend((Writer(engine, {}), Reader(engine)))
-
-
-def _store(workspace: str, events: Sequence[Event]) -> None:
-    lines = b"\n".join(msgspec.json.encode(event) for event in events)
-    writer: Writer = _open[0]
-    outcome = writer.store(writer.prepare(Arrival(workspace, lines, len(events))))
-    assert len(events) == outcome.accepted, outcome
-
-
-def _ask(query: MessageQuery) -> MessagePage:
-    reader: Reader = _open[1]
-    return reader.messages(query)
-
-
 class Ledger:
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
+    """A store that is asked for messages."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def store(self, *events: Event) -> MessageQuery:
         """Events in a workspace of their own, and a question for all of its messages of a day."""
-        workspace = f"w{next(_WORKSPACES)}"
-        numbered = [event | {"event_id": f"e{n:04}"} for n, event in enumerate(events)]
-        if numbered:
-            self._pool.submit(_store, workspace, numbered).result()
-        return MessageQuery(workspace, START, END, STAGES)
+        return MessageQuery(self._store.add(events), START, END, STAGES)
 
     def ask(self, query: MessageQuery) -> MessagePage:
-        return self._pool.submit(_ask, query).result()
+        page: MessagePage = self._store.read("messages", query)
+        return page
 
     def found(self, query: MessageQuery) -> list[tuple[str, str, datetime, str]]:
         return [_row(message) for message in self.ask(query).messages]
@@ -84,10 +53,8 @@ def _row(message: Message) -> tuple[str, str, datetime, str]:
 
 
 @pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    directory = str(tmp_path_factory.mktemp("messages"))
-    with ProcessPoolExecutor(1, get_context("spawn"), _launch, (directory,)) as pool:
-        yield Ledger(pool)
+def ledger(store: Store) -> Ledger:
+    return Ledger(store)
 
 
 # -- the model

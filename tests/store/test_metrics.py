@@ -2,82 +2,49 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import count
-from multiprocessing import get_context
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asking import Store
 from making import Event, iso
 from postledger.errors import BadInput
 from postledger.events import EVENT_TYPES
 from postledger.intervals import runs, starts
 from postledger.metrics import GROUPS, METRICS
 from postledger.query import Filter, Match, MetricsQuery, MetricsRow
-from postledger.settings import load
 from postledger.store import metrics as statements
-from postledger.store.engine import Engine
-from postledger.store.reader import Reader
-from postledger.store.writer import Arrival, Writer
 
-_WORKSPACES = count()
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
 
-# -- the store, in a process of its own: one process holds one
-
-_open: list[Any] = []
-
-
-def _launch(directory: str) -> None:
-    engine = Engine(load({}, overrides={"data_dir": directory, "readers": 2}))
-    _open.extend((Writer(engine, {}), Reader(engine)))
-
-
-def _store(workspace: str, events: Sequence[Event]) -> None:
-    lines = b"\n".join(msgspec.json.encode(event) for event in events)
-    writer: Writer = _open[0]
-    arrival = Arrival(workspace, lines, len(events), unknown_fields=True)
-    outcome = writer.store(writer.prepare(arrival))
-    assert len(events) == outcome.accepted, outcome
-
-
-def _ask(query: MetricsQuery) -> list[MetricsRow]:
-    reader: Reader = _open[1]
-    return reader.metrics(query)
-
-
 class Ledger:
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
+    """A store that is asked for figures."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def store(self, *events: Event) -> str:
         """Events in a workspace of their own; its name."""
-        workspace = f"w{next(_WORKSPACES)}"
-        numbered = [event | {"event_id": f"e{n:04}"} for n, event in enumerate(events)]
-        if numbered:
-            self._pool.submit(_store, workspace, numbered).result()
-        return workspace
+        name: str = self._store.add(events)
+        return name
 
     def ask(self, query: MetricsQuery) -> list[MetricsRow]:
-        return self._pool.submit(_ask, query).result()
+        rows: list[MetricsRow] = self._store.read("metrics", query)
+        return rows
 
 
 @pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    directory = str(tmp_path_factory.mktemp("metrics"))
-    with ProcessPoolExecutor(1, get_context("spawn"), _launch, (directory,)) as pool:
-        yield Ledger(pool)
+def ledger(store: Store) -> Ledger:
+    return Ledger(store)
 
 
 # -- the model: metrics

@@ -3,7 +3,7 @@
 An event has two forms there. *Columns* answer questions: what filters, figures and orders ask for.
 `rest` answers the reader: a JSON text of all that is not in `HEAD`, with which one short expression
 (`EVENT`) gives the whole event back. Reading one event from sixty columns costs the engine sixty
-seeks, from these five it costs five; `ARCHITECTURE.md` has the figures.
+seeks, from `HEAD`, `age` and `rest` it costs seven; `ARCHITECTURE.md` has the figures.
 
 Everything here is made from the registry in `events.py`; no value ever enters these texts.
 """
