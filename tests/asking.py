@@ -14,6 +14,7 @@ from making import Event
 from postledger.settings import load
 from postledger.store.engine import Engine
 from postledger.store.reader import Reader
+from postledger.store.rollups import Rollups
 from postledger.store.writer import Arrival, Writer
 
 _WORKSPACES = count()
@@ -22,15 +23,34 @@ _open: list[Any] = []
 
 def _launch(directory: str) -> None:
     engine = Engine(load({}, overrides={"data_dir": directory, "readers": 2}))
-    _open.extend((Writer(engine, {}), Reader(engine)))
+    _open.extend((Writer(engine, {}), Reader(engine), Rollups(engine)))
 
 
-def _store(workspace: str, events: Sequence[Event]) -> None:
+def _store(workspace: str, events: Sequence[Event]) -> int:
     lines = b"\n".join(msgspec.json.encode(event) for event in events)
     writer: Writer = _open[0]
     arrival = Arrival(workspace, lines, len(events), unknown_fields=True)
     outcome = writer.store(writer.prepare(arrival))
-    assert len(events) == outcome.accepted, outcome
+    assert not outcome.problems, outcome
+    return outcome.accepted
+
+
+def _fold(most: int) -> bool:
+    writer, _, rollups = _open
+    done: bool = rollups.fold(writer.numbers(), most)
+    return done
+
+
+def _run(sql: str) -> list[tuple[Any, ...]]:
+    rollups: Rollups = _open[2]
+    if not sql.startswith("SELECT"):
+        rollups._client.command(sql)
+        return []
+    return [tuple(row) for row in rollups._client.query(sql).result_rows]
+
+
+def _forget_numbers() -> None:
+    _open[2]._through = None
 
 
 def _read(question: str, query: object) -> Any:
@@ -46,8 +66,24 @@ class Store:
         workspace = f"w{next(_WORKSPACES)}"
         numbered = [event | {"event_id": f"e{n:04}"} for n, event in enumerate(events)]
         if numbered:
-            self._pool.submit(_store, workspace, numbered).result()
+            assert len(events) == self.send(workspace, numbered)
         return workspace
+
+    def send(self, workspace: str, events: Sequence[Event]) -> int:
+        """Store events that have ids; how many are new."""
+        return self._pool.submit(_store, workspace, events).result()
+
+    def fold(self, most: int) -> bool:
+        """Fold a step of at most `most` events into the roll-ups; whether there was one to do."""
+        return self._pool.submit(_fold, most).result()
+
+    def forget_numbers(self) -> None:
+        """Let the roll-ups look up anew how far they are, as after a failure."""
+        self._pool.submit(_forget_numbers).result()
+
+    def run(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
+        return self._pool.submit(_run, sql).result()
 
     def read(self, question: str, query: object) -> Any:
         """The answer of the reader's method of this name."""

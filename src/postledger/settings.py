@@ -93,6 +93,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             le=3600,
         ),
     ] = 5
+    keep_events_days: Annotated[
+        int,
+        _help(
+            "Days, today not counted, of which events are kept; older ones are removed and no "
+            "longer taken in, their roll-ups stay; 0: for ever",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 0
+    keep_rollups_days: Annotated[
+        int,
+        _help(
+            "Days of which roll-ups are kept, not fewer than of events; 0: for ever",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 0
     min_free_bytes: Annotated[
         int, _help("Free room on the disk below which nothing more is taken in", ge=0)
     ] = 32 * MIB
@@ -145,9 +162,25 @@ def load(
     values = _from_file(environ, file) | _from_environment(environ)
     values |= {name: value for name, value in (overrides or {}).items() if value is not None}
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise BadSettings(_explain(error, values)) from error
+    _check_retention(settings)
+    return settings
+
+
+def _check_retention(settings: Settings) -> None:
+    """Figures come from the roll-ups, so they must not end before the events."""
+    forever = 0
+    shorter = settings.keep_rollups_days != forever and (
+        settings.keep_events_days == forever
+        or settings.keep_rollups_days < settings.keep_events_days
+    )
+    if shorter:
+        raise BadSettings(
+            f"keep_rollups_days: {settings.keep_rollups_days} is less than keep_events_days, "
+            f"{settings.keep_events_days or 'for ever'}; roll-ups must not end before the events"
+        )
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:

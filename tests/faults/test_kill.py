@@ -72,6 +72,13 @@ def followed(client: Client) -> Counter[str]:
         after = f"&after={page['next']}"
 
 
+def delivered(client: Client) -> int:
+    """How many of the events, all of them deliveries, the figures have: roll-ups and the rest."""
+    (row,) = client.get(f"/ledger/v1/metrics?{ALL_TIME}&metric=count_delivered")["rows"]
+    found: int = row["count_delivered"]
+    return found
+
+
 def resend(client: Client, events: list[Event]) -> tuple[int, int]:
     """Accepted and duplicates when all is sent again."""
     accepted = duplicates = 0
@@ -108,6 +115,7 @@ def test_kill(start: Callable[..., Server]) -> None:
         assert (missing, len(sent) - missing) == resend(client, list(sent.values()))
         assert Counter(sent.keys()) == listed(client)
         assert Counter(sent.keys()) == followed(client)
+        assert len(sent) == delivered(client)
         running.kill()
 
 

@@ -70,8 +70,11 @@ COMMANDS: tuple[Command, ...] = (
 GROUPS: dict[str, str] = {
     "keys": "Make, list and revoke keys, also while the server runs.",
     "workspaces": "Make, list and set up workspaces, also while the server runs.",
+    "rollups": "Look after the figures that are kept by the hour; the server is stopped first.",
 }
-"""Groups of commands, each an `App` of this name in `postledger.cli.keys`, and what for."""
+"""Groups of commands, and what for."""
+_MODULES = {"keys": "keys", "workspaces": "keys", "rollups": "rollups"}
+"""The module of `postledger.cli` that has a group, an `App` of its name."""
 
 
 def application() -> App:
@@ -86,7 +89,7 @@ def application() -> App:
     )
     add(app, COMMANDS)
     for name, about in GROUPS.items():
-        app.command(f"{__name__}.keys:{name}", name=name, help=about)
+        app.command(f"{__name__}.{_MODULES[name]}:{name}", name=name, help=about)
     return app
 
 

@@ -21,9 +21,9 @@ from postledger.http.ledger import Intake, intake_routes, reading_routes
 from postledger.http.limits import Limits
 from postledger.http.metrics import metrics_routes
 from postledger.http.process import process_routes
-from postledger.http.quiet import tidying
 from postledger.http.reads import Reads
 from postledger.http.shortcut import Shortcut
+from postledger.http.upkeep import upkeep
 from postledger.http.vendors import refuse_http, vendor_routes
 from postledger.http.vendors.mount import Mount
 from postledger.settings import Settings
@@ -32,6 +32,7 @@ from postledger.state.keys import Keyring
 from postledger.store.engine import Engine
 from postledger.store.export import Extractor
 from postledger.store.reader import Reader
+from postledger.store.rollups import Rollups
 from postledger.store.writer import Writer
 
 
@@ -39,6 +40,8 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
     """The whole of it. It takes over the writer: closed with the application's lifespan."""
     figures = Figures()
     figures.watch_store(engine.size)
+    rollups = Rollups(engine)
+    writer.refuse_before(rollups.horizon)
     lane = Lane(writer, settings, figures)
     reads = Reads(lane, settings)
     intake = Intake(lane, figures, settings)
@@ -51,7 +54,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         lane.start()
-        async with tidying(engine, lane, settings.quiet_seconds), exporting(runner):
+        async with upkeep(engine, rollups, lane, settings), exporting(runner):
             yield
         await lane.close()
         reads.close()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -115,6 +116,19 @@ class Lane:
             self._flush_queued = asyncio.ensure_future(self._flush())
         with suppress(PostledgerError):
             await asyncio.shield(self._flush_queued)
+
+    @property
+    def given(self) -> dict[str, int]:
+        """The number of the last event of each workspace, also of those in the journal."""
+        return self._writer.given
+
+    async def numbers(self) -> dict[str, int]:
+        """The same, when all of them are in the table."""
+        return await self._in_thread(self._writer.numbers)
+
+    async def refuse_before(self, horizon: datetime) -> None:
+        """Store no event from before this time from now on."""
+        await self._in_thread(lambda: self._writer.refuse_before(horizon))
 
     # -- the loop
 

@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from postledger.errors import PostledgerError, StartError
 from postledger.settings import Settings
 from postledger.store.engine import DATABASE, LOCK, MARKER, NEWEST, check_directory, connect, place
+from postledger.store.rollups import Comparison, compare
 
 _MANY_PARTS = 300
 
@@ -78,8 +79,11 @@ def _look(settings: Settings, database: str) -> Iterator[Finding]:
         ):
             yield Finding("ok", "store", "it is empty; the server will make its tables")
             return
-        yield _schema(_number(client, f"SELECT max(version) FROM {database}.migrations"))
+        version = _number(client, f"SELECT max(version) FROM {database}.migrations")
+        yield _schema(version)
         yield _parts(client, database)
+        if version == NEWEST:
+            yield _rollups(compare(client, database))
 
 
 def _schema(version: int) -> Finding:
@@ -93,6 +97,19 @@ def _schema(version: int) -> Finding:
     if version < NEWEST:
         return Finding("ok", "store", f"schema {version}; the server will bring it to {NEWEST}")
     return Finding("ok", "store", f"schema {version}")
+
+
+def _rollups(found: Comparison) -> Finding:
+    if found.different:
+        return Finding(
+            "error",
+            "roll-ups",
+            f"{found.different} figures of {found.hours} hours differ from the events",
+            "`postledger rollups rebuild` makes them anew",
+        )
+    if not found.hours:
+        return Finding("ok", "roll-ups", "they have no events yet")
+    return Finding("ok", "roll-ups", f"the same as the events, in {found.hours} hours of them")
 
 
 def _parts(client: Client, database: str) -> Finding:

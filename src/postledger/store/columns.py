@@ -214,6 +214,7 @@ _DERIVED_ID = (
     "arraySort(JSONExtractKeysAndValuesRaw(line))), '\\0'))))"
 )
 _NO_TIME = "expected a time from 1970 to 2199, as RFC 3339 or as unix seconds or milliseconds"
+FORGOTTEN = 4
 FAULTS: dict[int, tuple[str | None, str]] = {
     1: (
         None,
@@ -221,8 +222,9 @@ FAULTS: dict[int, tuple[str | None, str]] = {
     ),
     2: ("timestamp", _NO_TIME),
     3: ("type", "is given twice"),
+    FORGOTTEN: ("timestamp", "is before the time from which events are kept (keep_events_days)"),
 }
-"""Number in column `fault` -> field and message."""
+"""Number in column `fault` -> field and message. The writer tells what is forgotten."""
 
 
 def _quoted(text: str) -> str:

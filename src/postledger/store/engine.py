@@ -35,7 +35,7 @@ from postledger.errors import (
     StoreUnavailable,
 )
 from postledger.settings import Settings
-from postledger.store import columns
+from postledger.store import columns, dimensions
 
 MARKER = "postledger.json"
 LOCK = "postledger.lock"
@@ -201,7 +201,11 @@ class Engine:
             )
         for number, text in migrations():
             if number > found:
-                sql = text.format(database=self.database, columns=columns.definition())
+                sql = text.format(
+                    database=self.database,
+                    columns=columns.definition(),
+                    rollups=dimensions.definition(),
+                )
                 self.writer.command(sql)
                 self.writer.command(
                     f"INSERT INTO {self.database}.migrations (version) VALUES ({number})"

@@ -1,11 +1,17 @@
 """A question for figures as SQL, and its rows with all groups and intervals.
 
+What the roll-ups can say comes from them, by day or by hour; to it are added the events that they
+do not have yet, and those of the parts of hours at both ends of the range. All else is counted from
+the events. Each of these sources gives counts by group and interval; around them stands what the
+metrics make of the counts.
+
 The engine counts what there is; the rows of intervals without events are added here. Where there
 are groups and intervals, the groups are looked up first, in their order, then the series of each.
 Values are parameters; names of metrics, groups and types are texts of our own tables.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,14 +20,9 @@ from postledger.errors import BadInput
 from postledger.events import FIELD, Kind
 from postledger.intervals import Run, runs, starts
 from postledger.metrics import (
-    BOUNCE_CATEGORIES,
     GROUPS,
-    OPENINGS,
-    UNDETERMINED,
-    Attempt,
     Combined,
     Count,
-    Events,
     Figure,
     Nothing,
     Percentile,
@@ -29,13 +30,25 @@ from postledger.metrics import (
     Total,
     Unique,
     figure,
-    types_of,
 )
-from postledger.query import EventQuery, MetricsQuery, MetricsRow
+from postledger.query import EventQuery, Filter, MetricsQuery, MetricsRow
+from postledger.store import dimensions
+from postledger.store.counting import condition, listed
+from postledger.store.dimensions import (
+    Base,
+    Window,
+    bases,
+    dimension_of,
+    is_rolled,
+    may_be_rolled,
+    rolled_count,
+    window_of,
+)
 from postledger.store.sql import Sql, conditions
 
 MOST_ROWS = 100_000
 """Most rows of an answer: groups by intervals."""
+_TRIES = 3
 
 Ask = Callable[[Sql], list[list[Any]]]
 """Has a statement run: its rows."""
@@ -43,32 +56,53 @@ Ask = Callable[[Sql], list[list[Any]]]
 _Group = tuple[str, ...]
 _Values = tuple[float, ...]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 # -- rows
 
 
 def answer(query: MetricsQuery, database: str, ask: Ask) -> list[MetricsRow]:
     """The rows, group by group, each in the order of time. Raises BadInput: too many of them."""
+    if not may_be_rolled(query):
+        return _answer(query, database, ask, None)
+    for _ in range(_TRIES):
+        through = _through(query, database, ask)
+        rows = _answer(query, database, ask, through)
+        if _through(query, database, ask) == through:
+            return rows
+    return _answer(query, database, ask, None)  # the roll-ups change faster than they are read
+
+
+def _through(query: MetricsQuery, database: str, ask: Ask) -> int:
+    return int(ask(folded(query.workspace, database))[0][0])
+
+
+def _answer(query: MetricsQuery, database: str, ask: Ask, through: int | None) -> list[MetricsRow]:
     if query.interval is None:
         return [
             MetricsRow(None, _shown(query, group), values)
-            for group, values in _totals(query, database, ask)[: query.limit]
+            for group, values in _totals(query, database, ask, through)[: query.limit]
         ]
     times = starts(query.start, query.end, query.interval, query.timezone)
     found: list[_Group] = [()]
     if query.group_by:
-        found = [group for group, _ in _totals(query, database, ask)]
+        found = [group for group, _ in _totals(query, database, ask, through)]
     groups = found[: query.limit]
     if not times or not groups:
         return []
     _check_size(query, len(groups), len(times) - 1)
-    cut = len(found) > query.limit
-    return _series(query, groups, times, ask(series(query, runs(times), database, cut=cut)))
+    chosen = groups if len(found) > query.limit else None
+    rows = ask(series(query, runs(times), database, through, chosen))
+    return _series(query, groups, times, rows)
 
 
-def _totals(query: MetricsQuery, database: str, ask: Ask) -> list[tuple[_Group, _Values]]:
+def _totals(
+    query: MetricsQuery, database: str, ask: Ask, through: int | None
+) -> list[tuple[_Group, _Values]]:
     width = len(query.group_by)
-    return [(tuple(row[:width]), tuple(row[width:])) for row in ask(totals(query, database))]
+    rows = ask(totals(query, database, through))
+    return [(tuple(row[:width]), tuple(row[width:])) for row in rows]
 
 
 def _check_size(query: MetricsQuery, groups: int, intervals: int) -> None:
@@ -116,59 +150,194 @@ def _is_number(group: str) -> bool:
 # -- statements
 
 
-def totals(query: MetricsQuery, database: str) -> Sql:
-    """The figures of each group for the whole range, in the order asked for, one group more than
-    the limit; without groups one row."""
+def folded(workspace: str, database: str) -> Sql:
+    """The number of the last event that the roll-ups have."""
     sql = Sql()
-    groups = [f"g{number}" for number in range(len(query.group_by))]
-    metrics = [f"m{number}" for number in range(len(query.metrics))]
-    sql.text = _select(sql, query, database, [])
+    sql.text = (
+        f"SELECT sum(events) FROM {database}.{dimensions.TABLE} "
+        f"WHERE workspace = {sql.add(workspace, 'String')} AND dimension = '{dimensions.THROUGH}'"
+    )
+    return sql
+
+
+def totals(query: MetricsQuery, database: str, through: int | None = None) -> Sql:
+    """The figures of each group for the whole range, in the order asked for, one group more than
+    the limit; without groups one row. `through`: the number of the last event that the roll-ups
+    have; None: do without them."""
+    asked = _Asked(query, database, through)
+    groups, metrics = asked.groups, [f"m{number}" for number in range(len(query.metrics))]
+    sql = asked.sql
+    sql.text = asked.select()
     if groups:
         first = metrics[query.metrics.index(query.order_by or query.metrics[0])]
         sql.text += (
-            f" GROUP BY {', '.join(groups)} ORDER BY {', '.join([f'{first} DESC', *groups])} "
+            f" ORDER BY {', '.join([f'{first} DESC', *groups])} "
             f"LIMIT {sql.add(query.limit + 1, 'UInt32')}"
         )
     return sql
 
 
-def series(query: MetricsQuery, told: Sequence[Run], database: str, *, cut: bool) -> Sql:
+def series(
+    query: MetricsQuery,
+    told: Sequence[Run],
+    database: str,
+    through: int | None = None,
+    chosen: Sequence[_Group] | None = None,
+) -> Sql:
     """The figures of each group in each interval that has any: start in unix milliseconds, group,
-    metrics. `cut`: of the first groups of `totals` only."""
-    sql = Sql()
-    groups = [f"g{number}" for number in range(len(query.group_by))]
-    sql.text = _select(sql, query, database, [f"{_start(sql, told)} AS slot"])
-    if cut:
-        sql.text += f" AND ({', '.join(groups)}) IN ({_first_groups(sql, query, groups, database)})"
-    sql.text += f" GROUP BY {', '.join(['slot', *groups])}"
-    return sql
+    metrics. `chosen`: of these groups only. `through` as for `totals`."""
+    asked = _Asked(query, database, through, told, chosen)
+    asked.sql.text = asked.select()
+    return asked.sql
 
 
-def _first_groups(sql: Sql, query: MetricsQuery, groups: Sequence[str], database: str) -> str:
-    metric = query.order_by or query.metrics[0]
-    return (
-        f"SELECT {', '.join(groups)} FROM (SELECT {', '.join(_groups(query))}, "
-        f"{_expression(figure(metric))} AS largest {_of(sql, query, database)} "
-        f"GROUP BY {', '.join(groups)} ORDER BY {', '.join(['largest DESC', *groups])} "
-        f"LIMIT {sql.add(query.limit, 'UInt32')})"
-    )
+class _Asked:
+    """A statement that is being put together."""
+
+    def __init__(
+        self,
+        query: MetricsQuery,
+        database: str,
+        through: int | None,
+        told: Sequence[Run] = (),
+        chosen: Sequence[_Group] | None = None,
+    ) -> None:
+        self.sql = Sql()
+        self.groups = [f"g{number}" for number in range(len(query.group_by))]
+        self._query = query
+        self._database = database
+        self._through = through
+        self._told = told
+        self._chosen = chosen
+        self._bases = list(dict.fromkeys(bases(query.metrics)))
+        self._window = None if through is None else window_of(query, told)
+
+    def select(self) -> str:
+        """The metrics of each interval and group, by these."""
+        keys = self._keys()
+        made = [
+            f"{self._expression(figure(name))} AS m{number}"
+            for number, name in enumerate(self._query.metrics)
+        ]
+        sources = " UNION ALL ".join(self._sources())
+        return f"SELECT {', '.join([*keys, *made])} FROM ({sources}){_by(keys)}"
+
+    def _keys(self) -> list[str]:
+        return [*(["slot"] if self._told else []), *self.groups]
+
+    def _expression(self, found: Figure) -> str:
+        """A metric as an expression over what the sources count."""
+        match found:
+            case Combined(plus, less):
+                added = " + ".join(self._expression(figure(name)) for name in plus)
+                taken = (self._expression(figure(name)) for name in less)
+                made = f"({' - '.join([added, *taken])})"
+            case Rate(part, whole):
+                all_of = self._expression(figure(whole))
+                made = f"if({all_of} = 0, 0, {self._expression(figure(part))} / {all_of})"
+            case Nothing():
+                made = "toInt64(0)"
+            case _:
+                made = f"sum(b{self._bases.index(found)})"
+        return made
+
+    # -- sources
+
+    def _sources(self) -> Iterator[str]:
+        window = self._window
+        rolled = [base for base in self._bases if window and is_rolled(base)]
+        others = [base for base in self._bases if base not in rolled]
+        if window and rolled:
+            yield self._rolled(rolled, window)
+            yield self._late(rolled, window)
+            if not window.whole:
+                yield self._ends(rolled, window)
+        if others or not rolled:
+            yield self._counted(others, self._query, ())
+
+    def _late(self, bases: Sequence[Base], window: "Window") -> str:
+        """Events of the window that are not in the roll-ups yet."""
+        newer = f"seq > {self.sql.add(self._through, 'UInt64')}"
+        inside = replace(self._query, start=window.start, end=window.end)
+        return self._counted(bases, inside, [newer])
+
+    def _ends(self, bases: Sequence[Base], window: "Window") -> str:
+        """Events of the range before and after the window."""
+        start, end = (_moment(self.sql, time) for time in (window.start, window.end))
+        outside = f"(timestamp < {start} OR timestamp >= {end})"
+        return self._counted(bases, self._query, [outside])
+
+    def _counted(self, bases: Sequence[Base], query: MetricsQuery, more: Sequence[str]) -> str:
+        """Counted from the events that a metric looks at, and that the filters leave."""
+        sql = self.sql
+        events = EventQuery(
+            query.workspace, query.start, query.end, query.filters, alternatives=query.alternatives
+        )
+        where = [
+            *conditions(sql, events, self._database),
+            f"type IN {listed(_types(bases))}",
+            *more,
+            *self._of_chosen(),
+        ]
+        tags = _EACH_TAG if "tag" in query.group_by else ""
+        head = self._head("toUnixTimestamp64Milli(timestamp)", _group)
+        counts = [_count(base) if base in bases else "toInt64(0)" for base in self._bases]
+        return (
+            f"SELECT {self._columns(head, counts)} FROM {self._database}.events {tags}"
+            f"WHERE {' AND '.join(where)}{_by(self._keys())}"
+        )
+
+    def _rolled(self, bases: Sequence[Base], window: "Window") -> str:
+        """Counted from the roll-ups."""
+        where = [
+            f"workspace = {self.sql.add(self._query.workspace, 'String')}",
+            f"dimension = '{dimension_of(self._query)}'",
+            window.condition(),
+            *(self._rolled_filter(filter_) for filter_ in self._query.filters),
+            f"type IN {listed(_types(bases))}",
+            *self._of_chosen(),
+        ]
+        head = self._head(
+            "(toInt64(hour) * 3600000)",
+            lambda name: "toString(type)" if name == "type" else "value",
+        )
+        counts = [rolled_count(base) if base in bases else "toInt64(0)" for base in self._bases]
+        return (
+            f"SELECT {self._columns(head, counts)} FROM {self._database}.{dimensions.TABLE} "
+            f"WHERE {' AND '.join(where)}{_by(self._keys())}"
+        )
+
+    def _rolled_filter(self, filter_: Filter) -> str:
+        if filter_.field == "type":
+            return f"toString(type) IN {self.sql.add(list(filter_.values), 'Array(String)')}"
+        return f"value IN {self.sql.add([str(v) for v in filter_.values], 'Array(String)')}"
+
+    def _of_chosen(self) -> list[str]:
+        if self._chosen is None:
+            return []
+        kind = f"Array(Tuple({', '.join('String' for _ in self.groups)}))"
+        listing = self.sql.add([tuple(group) for group in self._chosen], kind)
+        return [f"tuple({', '.join(self.groups)}) IN {listing}"]
+
+    def _head(self, time: str, group: Callable[[str], str]) -> list[str]:
+        """Interval and groups of a row, under the names of `_keys`."""
+        slot = [f"{_start(self.sql, self._told, time)} AS slot"] if self._told else []
+        groups = zip(self._query.group_by, self.groups, strict=True)
+        return [*slot, *(f"{group(name)} AS {alias}" for name, alias in groups)]
+
+    def _columns(self, head: Sequence[str], counts: Sequence[str]) -> str:
+        return ", ".join(
+            [*head, *(f"{count} AS b{number}" for number, count in enumerate(counts))] or ["1"]
+        )
 
 
-def _select(sql: Sql, query: MetricsQuery, database: str, more: Sequence[str]) -> str:
-    made = [
-        f"{_expression(figure(name))} AS m{number}" for number, name in enumerate(query.metrics)
-    ]
-    chosen = ", ".join([*more, *_groups(query), *made])
-    return f"SELECT {chosen} {_of(sql, query, database)}"
-
-
-def _groups(query: MetricsQuery) -> list[str]:
-    """What the events are grouped by, as texts. An event counts for each of its tags; `_of` makes
-    a row of each."""
-    return [f"{_group(name)} AS g{number}" for number, name in enumerate(query.group_by)]
+def _by(keys: Sequence[str]) -> str:
+    return f" GROUP BY {', '.join(keys)}" if keys else ""
 
 
 def _group(name: str) -> str:
+    """What events are grouped by, as text. An event counts for each of its tags; `_EACH_TAG` makes
+    a row of each."""
     if name == "tag":
         return "each_tag"
     return f"ifNull(toString({GROUPS[name]}), '')" if _is_number(name) else GROUPS[name]
@@ -177,20 +346,8 @@ def _group(name: str) -> str:
 _EACH_TAG = "ARRAY JOIN if(empty(rcpt_tags), [''], arrayDistinct(rcpt_tags)) AS each_tag "
 
 
-def _of(sql: Sql, query: MetricsQuery, database: str) -> str:
-    """Events that a metric looks at, and that the filters leave."""
-    events = EventQuery(
-        query.workspace, query.start, query.end, query.filters, alternatives=query.alternatives
-    )
-    types = _listed(types_of(query.metrics))
-    where = [*conditions(sql, events, database), f"type IN {types}"]
-    tags = _EACH_TAG if "tag" in query.group_by else ""
-    return f"FROM {database}.events {tags}WHERE {' AND '.join(where)}"
-
-
-def _start(sql: Sql, told: Sequence[Run]) -> str:
-    """The start of the interval that an event is in, in unix milliseconds."""
-    time = "toUnixTimestamp64Milli(timestamp)"
+def _start(sql: Sql, told: Sequence[Run], time: str) -> str:
+    """The start of the interval that a time is in, in unix milliseconds."""
     firsts = sql.add([_ms(run.first) for run in told], "Array(Int64)")
     lengths = [run.length // timedelta(milliseconds=1) for run in told]
     first = f"{firsts}[1]" if len(told) == 1 else f"roundDown({time}, {firsts})"
@@ -206,67 +363,28 @@ def _ms(time: datetime) -> int:
     return (time - _EPOCH) // timedelta(milliseconds=1)
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+def _moment(sql: Sql, time: datetime) -> str:
+    return f"fromUnixTimestamp64Milli({sql.add(_ms(time), 'Int64')}, 'UTC')"
 
 
 # -- metrics
 
 
-def _expression(found: Figure) -> str:
-    """A metric as an expression over events. Equal parts of it the engine computes once."""
-    match found:
-        case Count(events):
-            made = f"countIf({_is(events)})"
-        case Unique(events):
-            made = f"uniqExactIf(message_id, rcpt_to, {_is(events)} AND message_id != '')"
-        case Total(field, events):
-            made = f"sumIf(ifNull({field}, 0), {_is(events)})"
-        case Combined(plus, less):
-            added = " + ".join(_expression(figure(name)) for name in plus)
-            made = " - ".join([f"({added}", *(_expression(figure(n)) for n in less)]) + ")"
-        case Rate(part, whole):
-            all_of = _expression(figure(whole))
-            made = f"if({all_of} = 0, 0, {_expression(figure(part))} / {all_of})"
-        case Percentile(level, field, events):
-            known = f"{_is(events)} AND isNotNull({field})"
+def _types(bases: Sequence[Base]) -> list[str]:
+    return sorted({kind for base in bases for kind in base.events.types})
+
+
+def _count(base: Base) -> str:
+    """Counted over events."""
+    are = condition(base.events)
+    match base:
+        case Count():
+            made = f"countIf({are})"
+        case Unique():
+            made = f"uniqExactIf(message_id, rcpt_to, {are} AND message_id != '')"
+        case Total(field):
+            made = f"sumIf(ifNull({field}, 0), {are})"
+        case Percentile(level, field):
+            known = f"{are} AND isNotNull({field})"
             made = f"quantileExactIf({level})(ifNull({field}, 0), {known})"
-        case Nothing():
-            made = "countIf(0)"
-    return made
-
-
-def _is(events: Events) -> str:
-    """The condition of the events that a metric counts."""
-    tests = [f"type IN {_listed(events.types)}"]
-    if events.category:
-        tests.append(_of_category(events.category))
-    if events.attempt:
-        tests.append(f"ifNull(num_retries, 0) {'<=' if events.attempt is Attempt.FIRST else '>'} 0")
-    if not events.prefetched:
-        tests.append(f"NOT (type IN {_listed(OPENINGS)} AND {_PREFETCHED})")
-    return " AND ".join(tests)
-
-
-def _of_category(category: str) -> str:
-    if category != UNDETERMINED:
-        return f"ifNull(bounce_class IN {_codes(BOUNCE_CATEGORIES[category])}, 0)"
-    known = [code for codes in BOUNCE_CATEGORIES.values() for code in codes]
-    return f"NOT ifNull(bounce_class IN {_codes(known)}, 0)"
-
-
-_REST = "concat('{', substring(rest, 2))"
-_PREFETCHED = (
-    f"if(JSONHas({_REST}, 'user_agent_parsed', 'is_prefetched'), "
-    f"JSONExtractBool({_REST}, 'user_agent_parsed', 'is_prefetched'), "
-    f"JSONExtractString({_REST}, 'user_agent') = 'Mozilla/5.0')"
-)
-"""Whether a privacy proxy loaded the pixel, not a person: as the source says, in the member that
-SparkPost's events have for it; else by the user agent with which Apple's proxy does."""
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"({', '.join(map(repr, names))})" if names else "('')"
-
-
-def _codes(codes: Sequence[int]) -> str:
-    return f"({', '.join(map(str, codes))})"
+    return f"toInt64({made})"

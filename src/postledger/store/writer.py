@@ -30,11 +30,13 @@ from postledger.store import columns
 from postledger.store.engine import Engine, translated
 from postledger.store.identity import Identity, of_line
 from postledger.store.journal import Journal
+from postledger.store.rollups import last_numbers
 from postledger.store.staging import Staging, came, kept, text_of
 
 _LOG = structlog.get_logger()
 PREPARED_AT_ONCE = 2
 _REPEAT = -1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class Writer:
         self._waiting_careful = False
         self._waiting_since = 0.0
         self._doubtful = False
+        self._horizon = 0
         types = _type_names(vocabularies)
         with translated():
             self._small = Staging(engine, "small", types)
@@ -118,6 +121,21 @@ class Writer:
     def waiting_since(self) -> float | None:
         """Since when (monotonic seconds) there are such events."""
         return self._waiting_since if self._waiting else None
+
+    @property
+    def given(self) -> dict[str, int]:
+        """The number of the last event of each workspace, also of those in the journal. From any
+        thread."""
+        return dict(self._last)
+
+    def numbers(self) -> dict[str, int]:
+        """The same, when all of them are in the table."""
+        self.flush()
+        return dict(self._last)
+
+    def refuse_before(self, horizon: datetime) -> None:
+        """Refuse events before this time from now on."""
+        self._horizon = (horizon - _EPOCH) // timedelta(milliseconds=1)
 
     # -- large batches
 
@@ -217,10 +235,12 @@ class Writer:
 
     def _flagged(self, staging: Staging) -> list[tuple[int, int]]:
         """Rows that are not to be stored, in order: a fault, or a repeat."""
+        old = f"toUnixTimestamp64Milli(timestamp) < {self._horizon}"
         found = self._client.query(
             f"""
-            SELECT row, if(fault != 0, fault, {_REPEAT}) FROM {staging.rows}
-            WHERE fault != 0
+            SELECT row, multiIf(fault != 0, fault, {old}, {columns.FORGOTTEN}, {_REPEAT})
+            FROM {staging.rows}
+            WHERE fault != 0 OR {old}
                 OR (workspace, timestamp, event_id) IN {self._stored(staging)}
                 OR row NOT IN (SELECT min(row) FROM {staging.rows} WHERE fault = 0
                                GROUP BY workspace, timestamp, event_id)
@@ -288,6 +308,8 @@ class Writer:
         for row, identity in enumerate(identities):
             if identity.fault:
                 flagged[row] = identity.fault
+            elif identity.milliseconds < self._horizon:
+                flagged[row] = columns.FORGOTTEN
             elif identity[:3] in seen:
                 flagged[row] = _REPEAT
             else:
@@ -375,9 +397,7 @@ class Writer:
 
     def _last_numbers(self) -> defaultdict[str, int]:
         with translated():
-            rows = self._client.query(
-                f"SELECT workspace, max(seq) FROM {self._events} GROUP BY workspace"
-            )
+            rows = self._client.query(last_numbers(self._engine.database))
         return defaultdict(int, {workspace: int(seq) for workspace, seq in rows.result_rows})
 
     def _check_room(self) -> None:

@@ -1,0 +1,116 @@
+"""What a server does beside answering: folds events, merges parts, removes what is too old."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+
+from postledger.errors import PostledgerError
+from postledger.http.lane import Lane
+from postledger.settings import Settings
+from postledger.store.engine import Engine
+from postledger.store.retention import Retention, first_day
+from postledger.store.rollups import Rollups
+from postledger.store.tidy import Tidy
+
+_LOG = structlog.get_logger()
+_EVERY_SECONDS = 1
+_QUIET_SECONDS = 1
+_MOST_BEHIND = 100_000
+"""Events that a question for figures may have to count because they are not folded yet."""
+_RETAIN_EVERY_SECONDS = 3600
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def upkeep(
+    engine: Engine, rollups: Rollups, lane: Lane, settings: Settings
+) -> AsyncIterator[None]:
+    """Until the block is left."""
+    work = _Upkeep(engine, rollups, lane, settings)
+    task = asyncio.get_running_loop().create_task(work.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await work.stop()
+        with suppress(asyncio.CancelledError):
+            await task
+        work.thread.shutdown()
+
+
+class _Upkeep:
+    def __init__(self, engine: Engine, rollups: Rollups, lane: Lane, settings: Settings) -> None:
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="upkeep")
+        self._rollups = rollups
+        self._lane = lane
+        self._settings = settings
+        self._retention = Retention(engine)
+        self._tidy = Tidy(engine) if engine.embedded and settings.quiet_seconds else None
+        self._retained = float("-inf")
+        self._told: dict[str, str] = {}
+
+    async def run(self) -> None:
+        while True:
+            await self._try("fold", self._fold)
+            await self._try("retain", self._retain)
+            await self._try("merge", self._merge)
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def stop(self) -> None:
+        """Break off what takes long."""
+        if self._tidy is not None:
+            await asyncio.to_thread(self._tidy.stop)
+
+    async def _try(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it; when it fails, the store being full for instance, there is a next time."""
+        try:
+            await work()
+        except PostledgerError as error:
+            if self._told.get(name) != str(error):
+                _LOG.warning(f"{name}_failed", reason=str(error))
+            self._told[name] = str(error)
+        else:
+            self._told.pop(name, None)
+
+    async def _fold(self) -> None:
+        behind = self._rollups.behind(self._lane.given)
+        if behind > _MOST_BEHIND or (behind and self._lane.quiet_seconds >= _QUIET_SECONDS):
+            await self._fold_all()
+
+    async def _fold_all(self) -> None:
+        stored = await self._lane.numbers()
+        while await self._in_thread(lambda: self._rollups.fold(stored)):
+            pass
+
+    async def _retain(self) -> None:
+        if time.monotonic() - self._retained < _RETAIN_EVERY_SECONDS:
+            return
+        now = datetime.now(UTC)
+        horizon = await self._in_thread(lambda: self._rollups.horizon)
+        first = first_day(now, self._settings.keep_events_days)
+        if first > horizon:
+            await self._lane.refuse_before(first)
+            await self._fold_all()
+            await self._in_thread(lambda: self._rollups.move_horizon(first))
+        await self._in_thread(lambda: self._retention.forget_events(max(first, horizon)))
+        if self._settings.keep_rollups_days:
+            kept = first_day(now, self._settings.keep_rollups_days)
+            await self._in_thread(lambda: self._rollups.forget(kept))
+        self._retained = time.monotonic()
+
+    async def _merge(self) -> None:
+        tidy = self._tidy
+        if tidy is None:
+            return
+        while self._lane.quiet_seconds >= self._settings.quiet_seconds:
+            if not await self._in_thread(tidy.once):
+                break
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work)

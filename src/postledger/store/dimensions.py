@@ -1,0 +1,233 @@
+"""The table of roll-ups: what its rows are, which of them a metric counts, which questions they
+answer.
+
+Each row has the number of events of an hour or a day (UTC) that have a value in a dimension, a
+type, and an *aspect*: what a metric asks of events of this type beyond it, the category of a bounce
+for instance. Each event is in one row of each dimension; with several tags it is in one for each.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from postledger.events import EVENT_TYPES
+from postledger.intervals import Run
+from postledger.metrics import (
+    BOUNCE_CATEGORIES,
+    BOUNCES,
+    GROUPS,
+    UNDETERMINED,
+    Attempt,
+    Combined,
+    Count,
+    Events,
+    Nothing,
+    Percentile,
+    Rate,
+    Total,
+    Unique,
+    figure,
+)
+from postledger.query import Filter, Match, MetricsQuery
+from postledger.store import counting
+
+TABLE = "rollups"
+ALL = "all"
+DIMENSIONS: tuple[str, ...] = (
+    "recipient_domain",
+    "sending_domain",
+    "campaign_id",
+    "template_id",
+    "sending_ip",
+    "ip_pool",
+    "subaccount_id",
+    "mailbox_provider",
+    "bounce_class",
+    "reason",
+    "target_link_url",
+    "tag",
+)
+"""Names of `metrics.GROUPS`, each a dimension of its own."""
+
+SUMS = ("msg_size", "queue_time")
+"""Fields whose sums are kept."""
+
+ATTEMPTED = ("delivery", "delay")
+"""Types of which the roll-ups know the attempt."""
+
+THROUGH = "through"
+"""Rows that say how far the events have been folded: the sum of `events` is a `seq`."""
+PREFETCHED, READ = "PREFETCHED", "READ"
+ASPECTS: tuple[str, ...] = (
+    "",
+    *BOUNCE_CATEGORIES,
+    UNDETERMINED,
+    Attempt.FIRST.name,
+    Attempt.LATER.name,
+    PREFETCHED,
+    READ,
+)
+TYPES = ("", *EVENT_TYPES)
+Base = Count | Unique | Total | Percentile
+"""What is counted; the other figures are made of these."""
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def definition() -> str:
+    """The column definitions of the table."""
+    return ",\n    ".join(
+        [
+            "workspace LowCardinality(String)",
+            f"dimension {_enum((THROUGH, ALL, *DIMENSIONS))}",
+            "span Enum8('hour' = 1, 'day' = 2)",
+            f"type {_enum(TYPES)}",
+            f"aspect {_enum(ASPECTS)}",
+            "value String CODEC(ZSTD(1))",
+            "hour UInt32 CODEC(Delta, ZSTD(1))",
+            "events Int64 CODEC(T64, ZSTD(1))",
+            *(f"{name} Int64 CODEC(T64, ZSTD(1))" for name in SUMS),
+        ]
+    )
+
+
+def hours(time: datetime) -> int:
+    """How many whole hours a time is after 1970: what the column `hour` has."""
+    return (time - _EPOCH) // _HOUR
+
+
+def time_of(hours: int) -> datetime:
+    """The time that a number of hours means."""
+    return _EPOCH + hours * _HOUR
+
+
+def condition(events: Events) -> str | None:
+    """The rows of these events; None: the roll-ups cannot tell them apart."""
+    tests = [f"type IN {counting.listed(events.types)}"]
+    if events.category:
+        if not set(events.types) <= set(BOUNCES):
+            return None
+        tests.append(f"aspect = '{events.category}'")
+    if events.attempt:
+        if not set(events.types) <= set(ATTEMPTED):
+            return None
+        tests.append(f"aspect = '{events.attempt.name}'")
+    if not events.prefetched:
+        tests.append(f"aspect != '{PREFETCHED}'")
+    return " AND ".join(tests)
+
+
+def _enum(names: Sequence[str]) -> str:
+    members = (f"'{name}' = {number}" for number, name in enumerate(names))
+    return f"Enum8({', '.join(members)})"
+
+
+# -- what a metric counts
+
+
+def bases(names: Sequence[str]) -> Iterator[Base]:
+    """What has to be counted for these metrics."""
+    for name in names:
+        match figure(name):
+            case Combined(plus, less):
+                yield from bases((*plus, *less))
+            case Rate(part, whole):
+                yield from bases((part, whole))
+            case Nothing():
+                pass
+            case base:
+                yield base
+
+
+def is_rolled(base: Base) -> bool:
+    """Whether the roll-ups have it."""
+    match base:
+        case Count(events):
+            return condition(events) is not None
+        case Total(field, events):
+            return field in SUMS and condition(events) is not None
+        case _:
+            return False
+
+
+def rolled_count(base: Base) -> str:
+    """Counted over rows of the roll-ups."""
+    summed = base.field if isinstance(base, Total) else "events"
+    return f"sumIf({summed}, {condition(base.events)})"
+
+
+# -- which questions they answer
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The hours of a range that the roll-ups have whole. `days`: they may be taken by the day.
+    `whole`: it is all of the range."""
+
+    start: datetime
+    end: datetime
+    days: bool
+    whole: bool
+
+    def condition(self) -> str:
+        first, last = hours(self.start), hours(self.end)
+        hourly = f"span = 'hour' AND hour >= {first} AND hour < {last}"
+        day, following = -(-first // 24) * 24, last // 24 * 24
+        if not self.days or day >= following:
+            return hourly
+        return (
+            f"(span = 'day' AND hour >= {day} AND hour < {following} "
+            f"OR {hourly} AND (hour < {day} OR hour >= {following}))"
+        )
+
+
+def window_of(query: MetricsQuery, told: Sequence[Run]) -> Window | None:
+    """None: there is no whole hour, or intervals do not consist of hours."""
+    start = _in_milliseconds(max(query.start, _EPOCH))
+    end = _in_milliseconds(min(query.end, _LATEST))
+    first = _EPOCH - (_EPOCH - start) // _HOUR * _HOUR
+    last = _EPOCH + (end - _EPOCH) // _HOUR * _HOUR
+    if first >= last or not _consist(told, _HOUR):
+        return None
+    return Window(first, last, _consist(told, _DAY), start == first and end == last)
+
+
+def _consist(told: Sequence[Run], unit: timedelta) -> bool:
+    """Whether these intervals begin and end with an hour, or a day, of UTC."""
+    return not any((run.first - _EPOCH) % unit or run.length % unit for run in told)
+
+
+def may_be_rolled(query: MetricsQuery) -> bool:
+    return dimension_of(query) is not None and any(map(is_rolled, bases(query.metrics)))
+
+
+def dimension_of(query: MetricsQuery) -> str | None:
+    """The one dimension that a question is about; None: there are several, or conditions on events
+    that the roll-ups do not know."""
+    if query.alternatives or not all(map(_is_known, query.filters)):
+        return None
+    filtered = {_DIMENSION_OF[f.field] for f in query.filters if f.field != "type"}
+    if "tag" in filtered and "tag" in query.group_by:
+        return None  # the other tags of these events are in no row
+    asked = filtered | {name for name in query.group_by if name != "type"}
+    if len(asked) > 1 or not asked <= set(DIMENSIONS):
+        return None
+    return next(iter(asked), ALL)
+
+
+_DIMENSION_OF = {GROUPS[name]: name for name in DIMENSIONS}
+
+
+def _is_known(filter_: Filter) -> bool:
+    if filter_.match is Match.MEMBER:
+        return len(filter_.values) == 1  # an event with two of them is in two rows
+    return filter_.match is Match.EQUAL and (
+        filter_.field == "type" or filter_.field in _DIMENSION_OF
+    )
+
+
+def _in_milliseconds(time: datetime) -> datetime:
+    """What is finer is cut off, as in what is stored."""
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)

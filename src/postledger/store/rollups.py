@@ -1,0 +1,342 @@
+"""Keeps the roll-ups: folds events in after they have been stored.
+
+They are folded in the order of their `seq`, some at a time; a step and the number that it reaches
+are one insert that makes one part of the table. So a step is done or not done, a crash repeats
+none and loses none, and taking events in costs nothing more. A question for figures adds the events
+that are not folded yet (`store/metrics.py`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from clickhouse_connect.driver.client import Client
+
+from postledger.events import FIELD, Kind
+from postledger.metrics import BOUNCES, GROUPS, OPENINGS
+from postledger.store import counting
+from postledger.store.dimensions import (
+    ALL,
+    ASPECTS,
+    ATTEMPTED,
+    DIMENSIONS,
+    PREFETCHED,
+    READ,
+    SUMS,
+    TABLE,
+    THROUGH,
+    TYPES,
+    hours,
+    time_of,
+)
+from postledger.store.engine import Engine, translated
+
+_NEW = "rollups_new"
+STEP = 200_000
+"""Numbers of events that one step goes through; they lie in memory meanwhile."""
+_MOST_WORKSPACES = 50
+"""Workspaces of one step; each is a condition of its statement."""
+_ONE_PART: dict[str, object] = {
+    "min_insert_block_size_rows": 1_000_000_000,
+    "min_insert_block_size_bytes": 0,
+    "max_insert_threads": 1,
+}
+"""With these an insert is one block, whatever its size, and so one part."""
+
+
+class Rollups:
+    """One call at a time."""
+
+    def __init__(self, engine: Engine, table: str = TABLE) -> None:
+        self._engine = engine
+        self._client = engine.client({})
+        self._events = f"{engine.database}.events"
+        self._database = engine.database
+        self._table = f"{engine.database}.{table}"
+        self._folding = f"{engine.database}.folding_{engine.nickname}_{table}"
+        with translated():
+            self._client.command(f"DROP TABLE IF EXISTS {self._folding} SYNC")
+            self._client.command(
+                f"CREATE TABLE {self._folding} ({_FOLDING_COLUMNS}) ENGINE = Memory"
+            )
+        self._through: dict[str, int] | None = None
+        self._horizon = hours(self.horizon)
+
+    @property
+    def horizon(self) -> datetime:
+        """Events before this time may have been removed; the roll-ups still have them."""
+        with translated():
+            (found,) = self._client.query(
+                f"SELECT max(hour) FROM {self._table} WHERE dimension = '{THROUGH}'"
+            ).result_rows
+        return time_of(found[0])
+
+    def move_horizon(self, to: datetime) -> None:
+        """Say that events before `to`, the start of a day in UTC, may be removed. They must have
+        been folded, and none must come after this."""
+        zeros = ", ".join("0" for _ in SUMS[1:])
+        with translated():
+            self._client.command(
+                f"INSERT INTO {self._table} SELECT '', '{THROUGH}', 'hour', '', '', '', "
+                f"{hours(to)}, 0, 1, {zeros}"
+            )
+
+    def forget(self, before: datetime) -> None:
+        """Remove the roll-ups themselves before a time, the start of a day in UTC."""
+        with translated():
+            self._client.command(
+                f"DELETE FROM {self._table} WHERE dimension != '{THROUGH}' "
+                f"AND hour < {hours(before)}"
+            )
+
+    def behind(self, stored: Mapping[str, int]) -> int:
+        """How many numbers have not been folded yet, of those up to `stored`, by workspace."""
+        done = self._numbers()
+        return sum(max(0, last - done.get(workspace, 0)) for workspace, last in stored.items())
+
+    def fold(self, stored: Mapping[str, int], most: int = STEP) -> bool:
+        """Fold one step of the events up to the numbers `stored`, by workspace; whether there was
+        something to do. A step has at most `most` numbers.
+
+        Raises StoreFull or StoreUnavailable; the step has been done then, or not at all.
+        """
+        done = self._numbers()
+        step = list(self._step(stored, most))
+        if not step:
+            return False
+        self._through = None  # until it is known how this ends
+        with translated():
+            self._stage(step)
+            self._client.command(
+                f"INSERT INTO {self._table} {_step_rows(self._folding)}",
+                {
+                    "workspaces": [workspace for workspace, _, _ in step],
+                    "advance": [last - after for _, after, last in step],
+                },
+                settings=_ONE_PART,
+            )
+            self._client.command(f"TRUNCATE TABLE {self._folding}")
+        self._through = done | {workspace: last for workspace, _, last in step}
+        return True
+
+    def _numbers(self) -> dict[str, int]:
+        """How far the events of each workspace have been folded."""
+        if self._through is None:
+            with translated():
+                found = self._client.query(folded(self._table))
+            self._through = {workspace: int(number) for workspace, number in found.result_rows}
+        return self._through
+
+    def _step(self, stored: Mapping[str, int], room: int) -> Iterator[tuple[str, int, int]]:
+        """Workspaces, the number that each has been folded up to, and the one to fold up to."""
+        workspaces = 0
+        for workspace, last in stored.items():
+            after = self._numbers().get(workspace, 0)
+            if last > after and room and workspaces < _MOST_WORKSPACES:
+                through = min(last, after + room)
+                room -= through - after
+                workspaces += 1
+                yield workspace, after, through
+
+    def _stage(self, step: Sequence[tuple[str, int, int]]) -> None:
+        """Lay out the events of a step, with what their rows have in common as one number."""
+        ranges, parameters = [], dict[str, object]()
+        for number, (workspace, after, through) in enumerate(step):
+            ranges.append(
+                f"(workspace = {{w{number}:String}} AND seq > {{a{number}:UInt64}} "
+                f"AND seq <= {{t{number}:UInt64}})"
+            )
+            parameters |= {
+                f"w{number}": workspace,
+                f"a{number}": after,
+                f"t{number}": through,
+            }
+        parameters["workspaces"] = [workspace for workspace, _, _ in step]
+        parameters["horizon"] = self._horizon
+        parameters["horizon"] = self._horizon
+        self._client.command(f"TRUNCATE TABLE {self._folding}")
+        self._client.command(
+            f"INSERT INTO {self._folding} SELECT {_STAGED} FROM {self._events} "
+            f"WHERE ({' OR '.join(ranges)}) "
+            "AND toUnixTimestamp64Milli(timestamp) >= {horizon:Int64} * 3600000",
+            parameters,
+        )
+
+
+def rebuild(engine: Engine) -> Iterator[tuple[int, int]]:
+    """Make the roll-ups anew from the events; yields how many numbers have been folded, at first
+    none, and how many there are. It is done when the iterator has ended.
+
+    What the roll-ups have of times before the horizon stays. They can be read meanwhile; the new
+    ones take their place at the end, at once. Nothing else may fold meanwhile.
+    """
+    old, new = f"{engine.database}.{TABLE}", f"{engine.database}.{_NEW}"
+    horizon = hours(Rollups(engine).horizon)
+    with translated():
+        engine.writer.command(f"DROP TABLE IF EXISTS {new} SYNC")
+        engine.writer.command(f"CREATE TABLE {new} AS {old}")
+        engine.writer.command(
+            f"INSERT INTO {new} SELECT * FROM {old} WHERE if(dimension = '{THROUGH}', "
+            f"workspace = '', hour < {horizon})"
+        )
+        found = engine.writer.query(last_numbers(engine.database))
+    stored = {workspace: int(number) for workspace, number in found.result_rows}
+    rollups = Rollups(engine, _NEW)
+    total = rollups.behind(stored)
+    yield 0, total
+    while rollups.fold(stored):
+        yield total - rollups.behind(stored), total
+    with translated():
+        engine.writer.command(f"EXCHANGE TABLES {old} AND {new}")
+        engine.writer.command(f"DROP TABLE {new} SYNC")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How many hours were looked at, and how many figures of theirs differ from the events."""
+
+    hours: int
+    different: int
+
+
+def compare(client: Client, database: str, most: int = 10) -> Comparison:
+    """Count the events of up to `most` hours, chosen at random, and compare the roll-ups. Changes
+    nothing."""
+    table = f"{database}.{TABLE}"
+    chosen = client.query(
+        f"SELECT DISTINCT workspace, {_HOUR} FROM {database}.events "
+        "WHERE (workspace, seq) IN (SELECT workspace, intDiv(number * rand(n), 4294967296) + 1 "
+        f"FROM ({folded(table)}) ARRAY JOIN range(100) AS n ORDER BY rand() LIMIT {{most:UInt32}})",
+        {"most": most},
+    ).result_rows
+    if not chosen:
+        return Comparison(0, 0)
+    found = client.query(
+        _differences(database, len(chosen)),
+        {f"w{n}": workspace for n, (workspace, _) in enumerate(chosen)}
+        | {f"h{n}": hour for n, (_, hour) in enumerate(chosen)},
+    )
+    return Comparison(len(chosen), int(found.result_rows[0][0]))
+
+
+def _differences(database: str, hours_: int) -> str:
+    """How many figures of some hours differ."""
+    table = f"{database}.{TABLE}"
+    rolled = (f"(workspace = {{w{n}:String}} AND hour = {{h{n}:UInt32}})" for n in range(hours_))
+    counted = (
+        f"(workspace = {{w{n}:String}} AND timestamp >= {_time(f'h{n}')} "
+        f"AND timestamp < {_time(f'h{n}')} + INTERVAL 1 HOUR)"
+        for n in range(hours_)
+    )
+    values = ", ".join(
+        ["('all', '')", *(f"('{name}', toString({_text(name)}))" for name in _BY_COLUMN)]
+    )
+    return (
+        "SELECT count() FROM (SELECT workspace, dimension, type, value, hour FROM ("
+        "SELECT workspace, toString(dimension) AS dimension, toString(type) AS type, value, "
+        f"hour, events FROM {table} WHERE span = 'hour' AND dimension != '{THROUGH}' "
+        f"AND ({' OR '.join(rolled)}) "
+        f"UNION ALL SELECT workspace, each.1, toString(type), each.2, {_HOUR}, -1 "
+        f"FROM {database}.events ARRAY JOIN arrayConcat([{values}], "
+        f"arrayMap(tag -> ('tag', toString(tag)), {_TAGS})) AS each "
+        f"WHERE ({' OR '.join(counted)}) AND seq <= transform(toString(workspace), "
+        f"(SELECT groupArray(workspace) FROM ({folded(table)})), "
+        f"(SELECT groupArray(number) FROM ({folded(table)})), toUInt64(0))"
+        ") GROUP BY workspace, dimension, type, value, hour HAVING sum(events) != 0)"
+    )
+
+
+def _time(parameter: str) -> str:
+    return f"fromUnixTimestamp64Milli({{{parameter}:Int64}} * 3600000, 'UTC')"
+
+
+# -- statements
+
+
+def folded(table: str) -> str:
+    """How far the events of each workspace have been folded."""
+    return (
+        f"SELECT workspace, toUInt64(sum(events)) AS number FROM {table} "
+        f"WHERE dimension = '{THROUGH}' AND workspace != '' GROUP BY workspace"
+    )
+
+
+def last_numbers(database: str) -> str:
+    """The highest number that has been given in each workspace; its event may be gone."""
+    return (
+        "SELECT workspace, max(number) FROM ("
+        f"SELECT workspace, max(seq) AS number FROM {database}.events GROUP BY workspace "
+        f"UNION ALL {folded(f'{database}.{TABLE}')}) GROUP BY workspace"
+    )
+
+
+def _array(names: Sequence[str]) -> str:
+    return f"[{', '.join(map(repr, names))}]"
+
+
+_BY_COLUMN = tuple(name for name in DIMENSIONS if name != "tag")
+_ASPECT = (
+    f"multiIf(type IN {counting.listed(BOUNCES)}, {counting.CATEGORY}, "
+    f"type IN {counting.listed(ATTEMPTED)}, {counting.ATTEMPT}, "
+    f"type IN {counting.listed(OPENINGS)}, if({counting.PREFETCHED}, '{PREFETCHED}', '{READ}'), "
+    "'')"
+)
+_HOUR = "toUInt32(intDiv(toUnixTimestamp64Milli(timestamp), 3600000))"
+_CELL = (
+    f"bitOr(bitShiftLeft(toUInt64({_HOUR}), 32), "
+    "bitShiftLeft(toUInt64(indexOf({workspaces:Array(String)}, workspace)), 16) "
+    f"+ bitShiftLeft(toUInt64(indexOf({_array(TYPES)}, type)), 8) "
+    f"+ indexOf({_array(ASPECTS)}, {_ASPECT}))"
+)
+"""Hour, workspace, type and aspect as one number: to group by it is three times as fast."""
+_FOLDING_COLUMNS = ", ".join(
+    [
+        "cell UInt64",
+        *(f"{name} LowCardinality(String)" for name in _BY_COLUMN),
+        "tags Array(LowCardinality(String))",
+        *(f"{name} Int64" for name in SUMS),
+    ]
+)
+
+
+def _text(dimension: str) -> str:
+    """The value of an event in a dimension, as text; empty where it has none."""
+    name = GROUPS[dimension]
+    number = FIELD[name].kind is Kind.INTEGER
+    return f"ifNull(toString({name}), '')" if number else name
+
+
+_TAGS = "if(empty(rcpt_tags), [''], arrayDistinct(rcpt_tags))"
+_STAGED = ", ".join(
+    [
+        _CELL,
+        *map(_text, _BY_COLUMN),
+        _TAGS,
+        *(f"ifNull({name}, 0)" for name in SUMS),
+    ]
+)
+
+
+def _step_rows(folding: str) -> str:
+    """The rows of a step, and one for each workspace that says how far it went."""
+    sums = ", ".join(f"sum({name}) AS total_{name}" for name in SUMS)
+    sources = {ALL: ("''", ""), "tag": ("each_tag", " ARRAY JOIN tags AS each_tag")}
+    counted = " UNION ALL ".join(
+        f"SELECT '{name}' AS dimension, cell, toString({value}) AS value, count() AS events, "
+        f"{sums} FROM {folding}{join} GROUP BY cell, {value}"
+        for name in (ALL, *DIMENSIONS)
+        for value, join in (sources.get(name, (name, "")),)
+    )
+    totals = ", ".join(f"total_{name}" for name in SUMS)
+    zeros = ", ".join("0" for _ in SUMS)
+    return (
+        "SELECT {workspaces:Array(String)}[bitAnd(bitShiftRight(cell, 16), 65535)], dimension, "
+        f"span, {_array(TYPES)}[bitAnd(bitShiftRight(cell, 8), 255)], "
+        f"{_array(ASPECTS)}[bitAnd(cell, 255)], value, "
+        "toUInt32(if(span = 'hour', bitShiftRight(cell, 32), "
+        f"intDiv(bitShiftRight(cell, 32), 24) * 24)), toInt64(events), {totals} "
+        f"FROM ({counted}) ARRAY JOIN ['hour', 'day'] AS span "
+        f"UNION ALL SELECT told.1, '{THROUGH}', 'hour', '', '', '', 0, told.2, {zeros} "
+        "FROM (SELECT arrayJoin(arrayZip({workspaces:Array(String)}, {advance:Array(Int64)})) "
+        "AS told)"
+    )

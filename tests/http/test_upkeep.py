@@ -1,0 +1,135 @@
+"""What a server does beside answering."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from conftest import Client, Server
+from making import event, iso
+from postledger.store.tidy import FEW_PARTS
+
+
+def parts(client: Client) -> int:
+    lines = client.request("GET", "/metrics").body.decode().splitlines()
+    (line,) = (line for line in lines if line.startswith("postledger_store_parts "))
+    return round(float(line.split()[1]))
+
+
+def test_parts_are_merged_when_it_is_quiet(start: Callable[..., Server]) -> None:
+    """What many inserts have left behind becomes few parts, and no event is lost."""
+    running = start(POSTLEDGER_SMALL_BODY_BYTES="0", POSTLEDGER_QUIET_SECONDS="1").start()
+    client = running.client
+    for number in range(FEW_PARTS + 3):
+        assert client.store(event(number))["accepted"] == 1
+    before = parts(client)
+    until = time.monotonic() + 30
+    while parts(client) > FEW_PARTS and time.monotonic() < until:
+        time.sleep(0.2)
+    assert before > FEW_PARTS >= parts(client)
+    assert client.get("/ledger/v1/events?from=2000-01-01&total=true")["total"] == FEW_PARTS + 3
+    assert running.stop() == 0
+
+
+def test_parts_are_left_alone_on_demand(start: Callable[..., Server]) -> None:
+    """`quiet_seconds` 0 switches it off, and stopping works as well."""
+    running = start(POSTLEDGER_SMALL_BODY_BYTES="0", POSTLEDGER_QUIET_SECONDS="0").start()
+    for number in range(FEW_PARTS + 3):
+        running.client.store(event(number))
+    before = parts(running.client)
+    time.sleep(1.5)
+    assert before == parts(running.client)
+    assert running.stop() == 0
+
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+COUNTED = "/ledger/v1/metrics?from=2020-01-01&metric=count_delivered&group_by=campaign_id"
+LISTED = "/ledger/v1/events?from=2020-01-01&total=true"
+
+
+def delivered(days: int, **more: str) -> dict[str, Any]:
+    """A delivery of so many days ago."""
+    time = iso(NOW - timedelta(days=days))
+    return {"type": "delivery", "timestamp": time, "event_id": f"d{days}"} | more
+
+
+def counted(client: Client) -> dict[str, int]:
+    return {row["campaign_id"]: row["count_delivered"] for row in client.get(COUNTED)["rows"]}
+
+
+def eventually(look: Callable[[], Any], wanted: Any) -> None:
+    until = time.monotonic() + 30
+    while look() != wanted and time.monotonic() < until:
+        time.sleep(0.2)
+    assert wanted == look()
+
+
+def test_roll_ups_outlive_events(start: Callable[..., Server]) -> None:
+    """Events of more than `keep_events_days` go; their figures stay, through a restart and a
+    rebuild too, as long as `keep_rollups_days` says. What is as old is refused, so that it cannot
+    count twice. When those go that were stored last, their numbers are not given again."""
+    campaigns = {9: "new", 1: "new", 100: "oldest", 70: "old", 11: "old"}
+    running = start(POSTLEDGER_KEEP_EVENTS_DAYS="0").start()
+    events = [delivered(days, campaign_id=name) for days, name in campaigns.items()]
+    running.client.store(*events)
+    after = running.client.get("/ledger/v1/feed")["next"]
+    running.stop()
+    running.env["POSTLEDGER_KEEP_EVENTS_DAYS"] = "10"
+    client = running.start().client
+    eventually(lambda: client.get(LISTED)["total"], 2)
+    assert {"oldest": 1, "old": 2, "new": 2} == counted(client)
+    answer = client.store(*events)
+    assert (0, 2, 3) == (answer["accepted"], answer["duplicates"], answer["rejected"])
+    assert {"timestamp"} == {error["field"] for error in answer["errors"]}
+    large = [delivered(100, subject="s" * 1000)] * 600 + [events[0]]
+    assert client.store(*large)["rejected"] == 600
+    running.stop()
+    _run("rollups", "rebuild", running)
+    running.env["POSTLEDGER_KEEP_ROLLUPS_DAYS"] = "80"
+    client = running.start().client
+    client.store(delivered(8, campaign_id="new"))
+    page = client.get(f"/ledger/v1/feed?after={after}")
+    assert ["d8"] == [event["event_id"] for event in page["events"]]
+    eventually(lambda: counted(client), {"old": 2, "new": 3})
+    running.stop()
+    assert "roll-ups: the same as the events" in _run("doctor", running)
+
+
+def test_doctor_finds_a_wrong_roll_up_and_rebuilding_mends_it(
+    start: Callable[..., Server],
+) -> None:
+    running = start().start()
+    running.client.store(*(delivered(1, event_id=f"e{n}", campaign_id="c") for n in range(50)))
+    time.sleep(2.5)  # until it is quiet, and the events are folded
+    running.stop()
+    _spoil(running)
+    assert "figures of 1 hours differ" in _run("doctor", running, status=1)
+    _run("rollups", "rebuild", running)
+    assert "roll-ups: the same" in _run("doctor", running)
+    assert {"c": 50} == counted(running.start().client)
+    assert "another process uses the store" in _run("rollups", "rebuild", running, status=1)
+
+
+def _spoil(running: Server) -> None:
+    statement = (
+        "import sys, clickhouse_connect; clickhouse_connect.get_client(dsn=sys.argv[1]).command("
+        "\"DELETE FROM postledger.rollups WHERE dimension = 'campaign_id'\")"
+    )
+    dsn = f"chdb://{running.directory}/data/events"
+    subprocess.run([sys.executable, "-c", statement, dsn], check=True, capture_output=True)
+
+
+def _run(*words: Any, status: int = 0) -> str:
+    """What a command says, with the settings of a server."""
+    *command, running = words
+    done = subprocess.run(
+        [sys.executable, "-m", "postledger.cli", *command],
+        env=running.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert status == done.returncode, done
+    return done.stdout + done.stderr

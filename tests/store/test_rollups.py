@@ -1,0 +1,158 @@
+"""Figures from roll-ups are those that are counted from the events, whatever came when."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asking import Store
+from making import Event, iso
+from postledger.intervals import runs, starts
+from postledger.metrics import METRICS, Count, Total, figure
+from postledger.query import Filter, Match, MetricsQuery
+from postledger.store import metrics as statements
+from postledger.store.dimensions import DIMENSIONS, is_rolled, may_be_rolled
+from reckoning import expected, questions
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+_NAMES = count()
+
+
+@settings(max_examples=20, deadline=None)
+@given(asked=questions(), data=st.data())
+def test_rolled_figures_are_what_the_model_counts(
+    store: Store, asked: tuple[datetime, list[Event], MetricsQuery], data: st.DataObject
+) -> None:
+    """Sent in any order, in pieces, with repeats, folded in steps of any length between them and
+    not to the end: each event counts once, in its own hour."""
+    about, events, unplaced = asked
+    query = replace(unplaced, workspace=f"rolled-{next(_NAMES)}")
+    numbered = [event | {"event_id": f"e{n:04}"} for n, event in enumerate(events)]
+    pieces = _pieces(data, data.draw(st.permutations(numbered)))
+    for piece in pieces:
+        store.send(query.workspace, piece)
+        for most in data.draw(st.lists(st.integers(1, 10), max_size=2)):
+            store.fold(most)
+    rows = store.read("metrics", query)
+    assert expected(events, query, about) == [
+        replace(row, time=row.time and row.time.astimezone(UTC)) for row in rows
+    ]
+
+
+def _pieces(data: st.DataObject, events: Sequence[Event]) -> list[list[Event]]:
+    """The events in pieces; each piece has some that came before, too."""
+    pieces: list[list[Event]] = []
+    rest = list(events)
+    while rest:
+        size = data.draw(st.integers(1 + len(rest) // 3, len(rest)))
+        before = [event for piece in pieces for event in piece]
+        again = data.draw(st.lists(st.sampled_from(before), max_size=4)) if before else []
+        pieces.append(rest[:size] + again)
+        rest = rest[size:]
+    return pieces
+
+
+def _query(**more: object) -> MetricsQuery:
+    common = MetricsQuery("w", NOON - 3 * DAY, NOON, ("count_delivered",))
+    return replace(common, **more)  # type: ignore[arg-type]
+
+
+CAMPAIGN = Filter("campaign_id", Match.EQUAL, ("a", "b"))
+TAGGED = Filter("rcpt_tags", Match.MEMBER, ("t",))
+BOUNCED = Filter("type", Match.EQUAL, ("bounce",))
+ROLLED = [
+    _query(),
+    *(_query(group_by=(name,)) for name in (*DIMENSIONS, "type")),
+    _query(group_by=("type", "campaign_id"), filters=(CAMPAIGN, BOUNCED)),
+    _query(filters=(TAGGED,)),
+    _query(metrics=("count_unique_clicked", "count_clicked")),
+    *(_query(interval=name, timezone="Europe/Warsaw") for name in ("hour", "day", "week", "month")),
+]
+COUNTED = [
+    _query(group_by=("tag", "campaign_id")),
+    _query(group_by=("tag",), filters=(TAGGED,)),
+    _query(group_by=("template_id",), filters=(CAMPAIGN,)),
+    _query(filters=(Filter("rcpt_tags", Match.MEMBER, ("t", "u")),)),
+    _query(filters=(Filter("rcpt_to", Match.EQUAL, ("a@x.example",)),)),
+    _query(filters=(Filter("reason", Match.WORDS, ("full",)),)),
+    _query(alternatives=(CAMPAIGN,)),
+    _query(metrics=("count_unique_clicked", "delivery_time_p50")),
+    _query(interval="minute"),
+    _query(interval="day", timezone="Asia/Kolkata"),
+    _query(start=NOON, end=NOON + timedelta(minutes=59)),
+]
+
+
+def test_what_roll_ups_can_answer_comes_from_them() -> None:
+    """One dimension, whole hours: from the roll-ups, and only newer events are counted."""
+    for query in ROLLED:
+        assert may_be_rolled(query), query
+        text = _statement(query)
+        assert "FROM db.rollups WHERE workspace = {" in text
+        uniques = "count_unique_clicked" in query.metrics
+        assert text.count("FROM db.events") == text.count("AND seq > {") + uniques, text
+
+
+def test_all_else_is_counted_from_the_events() -> None:
+    for query in COUNTED:
+        assert "rollups" not in _statement(query), query
+
+
+def _statement(query: MetricsQuery) -> str:
+    through = 7 if may_be_rolled(query) else None
+    if query.interval is None:
+        return statements.totals(query, "db", through).text
+    told = runs(starts(query.start, query.end, query.interval, query.timezone))
+    return statements.series(query, told, "db", through).text
+
+
+def test_every_count_and_sum_is_in_the_roll_ups() -> None:
+    """A new metric that they cannot tell would go to the events without a word."""
+    figures = [figure(name) for name in METRICS]
+    assert [] == [f for f in figures if isinstance(f, Count | Total) and not is_rolled(f)]
+
+
+def test_days_are_taken_by_the_day_and_ends_from_the_events(store: Store) -> None:
+    """A range with broken hours at both ends, hours, and whole days: each event counts once."""
+    minute = timedelta(minutes=1)
+    start, end = NOON - 3 * DAY + 7 * minute + timedelta(microseconds=500), NOON + minute
+    made = [start + n * 17 * minute - HOUR for n in range(300)]
+    workspace = store.add([{"type": "delivery", "timestamp": iso(time)} for time in made])
+    while store.fold(97):
+        pass
+    query = MetricsQuery(workspace, start, end, ("count_delivered",))
+    counted = sum(start.replace(microsecond=0) <= time < end for time in made)
+    assert [(counted,)] == [row.values for row in store.read("metrics", query)]
+    assert counted > 250
+
+
+def test_a_step_is_one_part(store: Store) -> None:
+    """One insert of one block: a crash leaves all of a step behind, or nothing."""
+    store.run("SYSTEM STOP MERGES postledger.rollups")
+    before = _parts(store)
+    months = [{"type": "open", "timestamp": iso(NOON - n * 40 * DAY)} for n in range(30)]
+    store.add([one | {"campaign_id": f"c{n}"} for n in range(40) for one in months])
+    steps = 0
+    while store.fold(400):
+        steps += 1
+    assert (3, 3) == (steps, _parts(store) - before)
+    store.run("SYSTEM START MERGES postledger.rollups")
+
+
+def _parts(store: Store) -> int:
+    ((found,),) = store.run("SELECT count() FROM system.parts WHERE active AND table = 'rollups'")
+    return int(found)
+
+
+def test_what_became_of_a_step_is_looked_up(store: Store) -> None:
+    """A step whose end was not heard of is neither repeated nor left out."""
+    workspace = store.add([{"type": "click", "timestamp": iso(NOON)} for _ in range(10)])
+    store.fold(1000)
+    store.forget_numbers()
+    assert not store.fold(1000)
+    query = MetricsQuery(workspace, NOON - HOUR, NOON + HOUR, ("count_clicked",))
+    assert [(10,)] == [row.values for row in store.read("metrics", query)]
