@@ -13,7 +13,7 @@ from postledger.http import problems
 
 _PIECE = 256 * 1024
 _MEDIA_TYPES = {
-    ".csv": "text/csv; charset=utf-8",
+    ".csv": "text/csv",  # the framework adds the charset to texts
     ".ndjson": "application/x-ndjson",
     ".parquet": "application/vnd.apache.parquet",
     ".gz": "application/gzip",
