@@ -88,7 +88,7 @@ class _Accepted(msgspec.Struct):
 def accepted(call: Call, download_id: str) -> Reply:
     """The reply to an order that was taken."""
     place = _Place(download_id, f"{call.path}/{download_id}")
-    said = "the file is written; fetch download_url until it answers 200"
+    said = "the file is being written; fetch download_url until it answers 200"
     return Reply(msgspec.json.encode(_Accepted("success", said, place)), 202)
 
 
