@@ -226,8 +226,21 @@ METRICS: dict[str, Metric] = {
 }
 """Metrics by name, in the order of the guide."""
 
-_PARTS = {"_admin_class_bounce": _bounces("", "admin").figure}
-"""Figures that are part of others only."""
+_CLICKS_OF_ALL_KINDS = ("initial_click", *CLICKS)
+_UNSENT = ("policy_rejection", "generation_failure")
+
+_PARTS: dict[str, Figure] = {
+    "_admin_class_bounce": Count(Events(BOUNCES, "admin")),
+    "_opening": Count(Events(OPENINGS)),
+    "_unique_opening": Unique(Events(OPENINGS)),
+    "_click": Count(Events(_CLICKS_OF_ALL_KINDS)),
+    "_unique_click": Unique(Events(_CLICKS_OF_ALL_KINDS)),
+    "_other_bounce": Combined(("count_bounce",), ("count_hard_bounce",)),
+    "_hard_unsent": Count(Events(_UNSENT, "hard")),
+    "_invalid": Combined(("count_generation_rejection", "_hard_unsent")),
+    "_dropped": Combined(("count_policy_rejection", "count_generation_failed"), ("_hard_unsent",)),
+}
+"""Figures that are part of others, or told by the APIs of others only."""
 
 DEFAULT: tuple[str, ...] = (
     "count_injected",

@@ -85,6 +85,34 @@ def ids(*kinds: str) -> set[str]:
     return {each["event_id"] for each in events() if not kinds or each["type"] in kinds}
 
 
+COUNTERS = {
+    "delivery": "sent",
+    "bounce": "bounce",
+    "open": "open",
+    "click": "click",
+    "list_unsubscribe": "unsub",
+    "spam_complaint": "spam",
+}
+
+
+def figures(period: str) -> dict[str, dict[str, int]]:
+    """How many events of each of Netcore's counters each day or week has, by its first day."""
+    found: dict[str, dict[str, int]] = {}
+    for each in events():
+        day = datetime.fromisoformat(each["timestamp"]).date()
+        start = day - timedelta(days=day.weekday() if period == "week" else 0)
+        count = found.setdefault(start.isoformat(), dict.fromkeys(COUNTERS.values(), 0))
+        if each["type"] in COUNTERS:
+            count[COUNTERS[each["type"]]] += 1
+    return found
+
+
+def shown(period: dict[str, Any]) -> dict[str, int]:
+    """The same of a period as Netcore's API gives it."""
+    (stat,) = period["stats"]
+    return {name: stat["metrics"][name] for name in COUNTERS.values()}
+
+
 def readers(*numbers: int) -> list[str]:
     return [f"reader{number:02}@mail.example" for number in numbers]
 

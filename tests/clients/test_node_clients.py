@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from mailing import HERE, events, ids, missing, readers, run, stored
+from mailing import HERE, events, figures, ids, missing, readers, run, shown, stored
 
 from conftest import Client, Server, keyring_of
 
@@ -199,6 +199,15 @@ def test_pepipost_pages_to_the_end(november: Client) -> None:
     assert expected == [reader for page in pages for reader in rows(page)]
 
 
+def test_pepipost_statistics(november: Client) -> None:
+    """`getStatsGET` gives a day after the other, as they are counted here."""
+    found = pepipost(november, "daily")["data"]
+    assert figures("day") == {each["date"]: shown(each) for each in found}
+    weeks = pepipost(november, "weekly")["data"]
+    assert figures("week") == {each["date"]: shown(each) for each in weeks}
+    assert found[4:8] == pepipost(november, "secondPage")["data"]
+
+
 def test_pepipost_with_a_wrong_key(november: Client) -> None:
     """The promise is rejected with the status, and the body that plugins read."""
     failure = pepipost(november, "everything", key="pl_0_wrong")
@@ -208,7 +217,9 @@ def test_pepipost_with_a_wrong_key(november: Client) -> None:
     assert body["error"][0]["message"]
 
 
-@pytest.mark.parametrize(("call", "names"), [("badSort", "sort"), ("mixedAggregate", "events")])
+@pytest.mark.parametrize(
+    ("call", "names"), [("badSort", "sort"), ("mixedAggregate", "events"), ("noStats", "startdate")]
+)
 def test_pepipost_with_a_bad_parameter(november: Client, call: str, names: str) -> None:
     """The promise is rejected with status 400, and a body that names the parameter."""
     failure = pepipost(november, call)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from mailing import HERE, ids, missing, readers, run, stored
+from mailing import HERE, figures, ids, missing, readers, run, shown, stored
 
 from conftest import Client, Server
 
@@ -92,6 +92,19 @@ def test_pepipost_pages_to_the_end(november: Client) -> None:
     assert {12} == {page["totalRecords"] for page in pages}
 
 
+def test_pepipost_statistics(november: Client) -> None:
+    """`get_stats_get` gives a day after the other, as they are counted here."""
+    found = pepipost(november, "daily")["data"]
+    assert figures("day") == {each["date"]: shown(each) for each in found}
+    assert [f"2026-11-{day:02}" for day in range(1, 11)] == [each["date"] for each in found]
+    weeks = pepipost(november, "weekly")["data"]
+    assert figures("week") == {each["date"]: shown(each) for each in weeks}
+    assert ["2026-10-26", "2026-11-02", "2026-11-09"] == [each["date"] for each in weeks]
+    pages = pepipost(november, "days_by_threes")
+    assert [3, 3, 3, 1, 0] == [len(page["data"]) for page in pages]
+    assert found == [each for page in pages for each in page["data"]]
+
+
 def test_pepipost_with_a_wrong_key(november: Client) -> None:
     """`APIException` with the status, and the body that plugins read."""
     failure = pepipost(november, "everything", key="pl_0_wrong")
@@ -102,7 +115,8 @@ def test_pepipost_with_a_wrong_key(november: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "names"), [("bad_day", "startdate"), ("mixed_aggregate", "events")]
+    ("call", "names"),
+    [("bad_day", "startdate"), ("mixed_aggregate", "events"), ("bad_period", "aggregated_by")],
 )
 def test_pepipost_with_a_bad_parameter(november: Client, call: str, names: str) -> None:
     """`APIException` with status 400, and a body that names the parameter."""

@@ -299,9 +299,9 @@ def test_is_described(dialect: Dialect, operation: Operation, server: Server) ->
     assert set(named) == {*in_path, *(parameter.name for parameter in operation.parameters)}
     assert operation.summary.strip()
     if operation.media_type == JSON:
-        assert {"type", "anyOf", "oneOf"} & described["responses"]["200"]["content"][JSON][
-            "schema"
-        ].keys()
+        assert {"type", "anyOf", "oneOf"} & described["responses"][str(operation.status)][
+            "content"
+        ][JSON]["schema"].keys()
 
 
 def filled(path: str, value: str) -> str:

@@ -35,6 +35,7 @@ from cases import (
 )
 from conftest import Answer, Client, Server
 from postledger.dialects import DIALECTS
+from postledger.state.keys import SCOPES
 
 LEAST = {"sparkpost": 40, "netcore": 40, "unosend": 25, "smtpeter": 25}
 ENTRIES = entries()
@@ -61,7 +62,7 @@ def workspace(request: pytest.FixtureRequest) -> Open:
             ring.create_workspace(name)
             for option, value in options.items():
                 ring.set_option(name, option, value)
-            key, _ = ring.create_key(name, ["events:read", "events:write"])
+            key, _ = ring.create_key(name, SCOPES)
             client = Client(server.client.address, key)
             _store(client, HOME / dialect / "given" / f"{given}.ndjson")
             ready[which] = client

@@ -20,6 +20,7 @@ from conftest import Answer, Client, Server, new_client
 from postledger.dialects import DIALECTS
 from postledger.dialects.wire import JSON, Dialect, Operation
 from postledger.events import EVENT_TYPES
+from postledger.state.keys import SCOPES
 from test_all import LISTINGS, MEDIA_TYPE, full
 
 each_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.NAME)
@@ -40,7 +41,7 @@ def bounded(examples: int) -> settings:
 @pytest.fixture(scope="module")
 def client(server: Server) -> Client:
     """A client of a workspace with an event of each type, each with all fields."""
-    made = new_client(server)
+    made = new_client(server, tuple(SCOPES))
     made.store(*(full(number, type=kind) for number, kind in enumerate(EVENT_TYPES)))
     return made
 

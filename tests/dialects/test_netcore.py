@@ -30,6 +30,8 @@ from postledger.dialects.netcore.tables import (
     NAMES,
     STAGES,
     STATES,
+    STATS,
+    TAGGED,
     TYPES,
 )
 from postledger.dialects.wire import Call
@@ -129,7 +131,9 @@ def test_the_description_says_what_is_sent() -> None:
     row: Any = operations._ROW
     assert list(Log.__struct_fields__) == list(log["properties"])
     assert list(Row.__struct_fields__) == list(row["properties"])
-    assert {*GENERATIONS, *DOWNLOADS} == {each.path for each in netcore.OPERATIONS}
+    loads = {f"{path}/{{download_id}}" for path in DOWNLOADS}
+    paths = {*GENERATIONS, *STATS, TAGGED, *DOWNLOADS, *loads}
+    assert paths == {each.path for each in netcore.OPERATIONS}
 
 
 # -- how the key is carried

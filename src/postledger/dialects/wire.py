@@ -33,6 +33,8 @@ class Operation:
 
     `path` is a template: `{name}` is one segment, `{name:path}` all that follow. `scope`: what the
     key must allow; None: no key is needed. `answer`: JSON Schema of the body, when it is JSON.
+    `status`: of an answer that is no failure. `body`: JSON Schema of the request's; None: it is not
+    looked at.
     """
 
     path: str
@@ -42,6 +44,8 @@ class Operation:
     method: str = "GET"
     answer: Mapping[str, object] = field(default_factory=lambda: {"type": "object"})
     media_type: str = JSON
+    status: int = 200
+    body: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Call:
     workspace: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     allowance: "Allowance | None" = None
+    body: bytes = b""
 
     def given(self, name: str) -> list[str]:
         """The values of a parameter, in their order."""

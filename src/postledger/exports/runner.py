@@ -6,7 +6,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +14,11 @@ from pathlib import Path
 import structlog
 
 from postledger.errors import NotFound, PostledgerError, StoreFull
-from postledger.exports.asking import Asked, extract_of
+from postledger.exports.asking import Request, kind_of
+from postledger.exports.contents import Content, Kind
 from postledger.exports.files import PARQUET, Sink, name_of, owner_of, remove
 from postledger.settings import Settings
 from postledger.state.exports import CANCELLED, DONE, FAILED, RUNNING, Job, Jobs
-from postledger.store.export import Extract, Extractor
 
 _LOG = structlog.get_logger()
 _PROGRESS_SECONDS = 1.0
@@ -36,12 +36,12 @@ class Runner:
         self,
         settings: Settings,
         jobs: Jobs,
-        extractor: Extractor,
+        kinds: Mapping[str, Kind],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._jobs = jobs
-        self._extractor = extractor
+        self._kinds = kinds
         self._clock = clock
         self._directory = settings.directory / "exports"
         self._owner = owner_of(self._directory)
@@ -61,12 +61,12 @@ class Runner:
         self._closing = True
         self._threads.shutdown(cancel_futures=True)
 
-    def add(self, asked: Asked, last: int) -> Job:
+    def add(self, asked: Request, last: int) -> Job:
         """A new job for events with numbers up to `last`, those stored before it was asked for.
 
         Raises BadInput while another one of its name is not finished.
         """
-        workspace, name = asked.query.workspace, asked.name
+        workspace, name = asked.workspace, asked.name
         with self._adding:  # who is refused by name must not pass between look-up and insertion
             after = self._jobs.place(workspace, name) if name and asked.incremental else 0
             job = Job(
@@ -139,18 +139,22 @@ class Runner:
 
     def _write(self, job: Job) -> None:
         self._check(job)
-        extract = extract_of(job)
         self._change(job, status=RUNNING)
-        total = self._extractor.count(extract)
-        self._change(job, rows_total=total, rows=0, bytes=0, sha256=None)
+        content = self._kinds[kind_of(job)](job)
+        self._change(job, rows_total=content.total, rows=0, bytes=0, sha256=None)
         self._check_room()
-        within = extract.format == PARQUET
-        sink = Sink(self._path(job), "none" if within else extract.compression)
+        within = job.asked["format"] == PARQUET
+        sink = Sink(self._path(job), "none" if within else job.asked["compression"])
         try:
-            self._fill(sink, job, extract, total)
+            self._fill(sink, job, content)
             self._check(job)
             done = self._jobs.finish(
-                job, rows=total, sha256=sink.finish(), bytes=sink.bytes, finished_at=self._clock()
+                job,
+                rows=content.rows,
+                rows_total=content.rows,
+                sha256=sink.finish(),
+                bytes=sink.bytes,
+                finished_at=self._clock(),
             )
         except BaseException:
             sink.discard()
@@ -158,15 +162,14 @@ class Runner:
         if not done:  # cancelled in the last moment
             sink.discard()
 
-    def _fill(self, sink: Sink, job: Job, extract: Extract, total: int) -> None:
+    def _fill(self, sink: Sink, job: Job, content: Content) -> None:
         said = time.monotonic()
-        with self._extractor.stream(extract, job.id, lambda: self._stopped(job)) as pieces:
+        with content.pieces(lambda: self._stopped(job)) as pieces:
             for piece in pieces:
                 sink.write(piece)
                 if time.monotonic() - said >= _PROGRESS_SECONDS:
                     self._check_room()
-                    rows = int(total * self._extractor.share(job.id))
-                    self._change(job, rows=rows, bytes=sink.bytes)
+                    self._change(job, rows=content.rows, bytes=sink.bytes)
                     said = time.monotonic()
 
     def _change(self, job: Job, **values: object) -> None:

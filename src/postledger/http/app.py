@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
 from postledger.errors import PostledgerError
+from postledger.exports.asking import EVENTS, LOGS
+from postledger.exports.contents import EventFile, Kind, LogFile
 from postledger.exports.runner import Runner
 from postledger.http import problems
 from postledger.http.access import Access
@@ -48,8 +51,12 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
     limits = Limits(settings)
     guard = Guard(keyring, limits)
     reader = Reader(engine)
-    runner = Runner(settings, Jobs(keyring.store), Extractor(engine))
-    mount = Mount(guard, limits, keyring, reads)
+    kinds: dict[str, Kind] = {
+        EVENTS: partial(EventFile, Extractor(engine)),
+        LOGS: partial(LogFile, reader),
+    }
+    runner = Runner(settings, Jobs(keyring.store), kinds)
+    mount = Mount(guard, limits, keyring, reads, lane)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -66,7 +73,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
             *reading_routes(reader, reads),
             *metrics_routes(reader, reads),
             *export_routes(runner, reader, reads, lane),
-            *vendor_routes(mount, reader, reads),
+            *vendor_routes(mount, reader, reads, runner),
             *process_routes(engine, reads, figures),
             *description_routes(),
         ],

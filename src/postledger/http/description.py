@@ -16,7 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from postledger import __version__
 from postledger.dialects import DIALECTS
-from postledger.dialects.wire import Call, Dialect, Operation, Parameter
+from postledger.dialects.wire import JSON, Call, Dialect, Operation, Parameter
 from postledger.errors import NotFound
 from postledger.events import EVENT_TYPES, FIELDS, STATES, Field, Kind
 from postledger.http import exports, metrics
@@ -195,14 +195,17 @@ def _dialect_operation(dialect: Dialect, operation: Operation) -> Schema:
     answer = {operation.media_type: {"schema": operation.answer}}
     refused = dialect.refuse(NotFound("nothing there"), Call(operation.path, datetime.now(UTC)))
     failure: Schema = {refused.media_type.partition(";")[0]: {}}
+    sent = {JSON: {"schema": operation.body}}
+    body: Schema = {} if operation.body is None else {"requestBody": {"content": sent}}
     return {
         "summary": operation.summary,
         "description": f"Needs the scope {scope}." if scope else "Needs no key.",
         "tags": [dialect.NAME],
         "security": [{name: []} for name in dialect.SECURITY] if scope else [],
         "parameters": in_path + [_parameter(each) for each in operation.parameters],
+        **body,
         "responses": {
-            "200": {"description": "Done", "content": answer},
+            str(operation.status): {"description": "Done", "content": answer},
             "default": {"description": "A failure, in the dialect's shape", "content": failure},
         },
     }

@@ -2,18 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.response import Stream
 
 from postledger.http import problems
 
 _PIECE = 256 * 1024
 _MEDIA_TYPES = {
-    ".csv": "text/csv; charset=utf-8",
+    ".csv": "text/csv",  # the framework adds the charset to texts
     ".ndjson": "application/x-ndjson",
     ".parquet": "application/vnd.apache.parquet",
     ".gz": "application/gzip",
@@ -21,8 +21,19 @@ _MEDIA_TYPES = {
 }
 
 
-def download(request: Request[Any, Any, Any], path: Path, name: str, digest: str) -> Response[Any]:
-    """The file at `path`, to be saved as `name`. `digest` stands for its content.
+Refuse = Callable[[str], tuple[bytes, str]]
+"""The body that tells of a failure, and its media type."""
+
+
+def _problem(detail: str) -> tuple[bytes, str]:
+    return problems.body(416, "Range Not Satisfiable", detail), problems.MEDIA_TYPE
+
+
+def download(
+    asked: Mapping[str, str], path: Path, name: str, digest: str, refuse: Refuse = _problem
+) -> Response[Any]:
+    """The file at `path`, to be saved as `name`. `digest` stands for its content. `asked`: headers
+    of the request by lower-case names.
 
     One range is given as asked for; several, or none that can be read, are the whole file, as the
     RFC allows.
@@ -33,14 +44,14 @@ def download(request: Request[Any, Any, Any], path: Path, name: str, digest: str
         "Accept-Ranges": "bytes",
         "Content-Disposition": f'attachment; filename="{name}"',
     }
-    if _listed(request.headers.get("if-none-match", ""), tag):
+    if _listed(asked.get("if-none-match", ""), tag):
         return Response(b"", status_code=304, headers=headers)
     size = path.stat().st_size
-    wanted = _range(request.headers.get("range", ""), size)
-    if request.headers.get("if-range", tag) != tag:
+    wanted = _range(asked.get("range", ""), size)
+    if asked.get("if-range", tag) != tag:
         wanted = None
     if wanted is not None and not wanted:
-        return _unsatisfiable(headers, size)
+        return _unsatisfiable(headers, size, refuse)
     status = 200 if wanted is None else 206
     part = range(size) if wanted is None else wanted
     if wanted is not None:
@@ -72,12 +83,13 @@ def _range(header: str, size: int) -> range | None:
     return range(int(first), min(int(last) + 1, size) if last else size)
 
 
-def _unsatisfiable(headers: dict[str, str], size: int) -> Response[bytes]:
+def _unsatisfiable(headers: dict[str, str], size: int, refuse: Refuse) -> Response[bytes]:
     detail = f"the file has {size} bytes, and none of those asked for; `Range` is not needed"
+    body, media_type = refuse(detail)
     return Response(
-        problems.body(416, "Range Not Satisfiable", detail),
+        body,
         status_code=416,
-        media_type=problems.MEDIA_TYPE,
+        media_type=media_type,
         headers={"ETag": headers["ETag"], "Content-Range": f"bytes */{size}"},
     )
 

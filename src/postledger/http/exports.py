@@ -117,7 +117,7 @@ def export_routes(
         workspace = workspace_of(request)
         job, path = await asyncio.to_thread(runner.file, workspace, export_id)
         name = f"{job.name or 'export'}-{path.name}"
-        return download(request, path, name, job.sha256 or "")
+        return download(request.headers, path, name, job.sha256 or "")
 
     @delete(EXPORTS_PATH + "/{export_id:str}", status_code=200, opt={SCOPE: WRITE})
     async def remove_export(request: AnyRequest, export_id: str) -> Response[bytes]:

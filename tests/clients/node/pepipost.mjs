@@ -5,6 +5,7 @@ import { address, key, run } from './run.mjs';
 
 const configuration = lib.Configuration;
 const controller = lib.EventsController;
+const stats = lib.StatsController;
 
 configuration.BASEURI = address + '/v5';
 configuration.apiKey = key;
@@ -39,6 +40,10 @@ await run({
     )).catch(() => {});
   }),
   pages,
+  daily: () => stats.getStatsGET(startdate, enddate, null, null, null),
+  weekly: () => stats.getStatsGET(startdate, enddate, lib.AggregatedByEnum.WEEK),
+  secondPage: () => stats.getStatsGET(startdate, enddate, lib.AggregatedByEnum.DAY, 2, 4),
+  noStats: () => stats.getStatsGET(moment('2026-12-01', 'YYYY-MM-DD'), enddate),
   badSort: () => controller.getEventsGET(startdate, null, 'sideways', enddate),
   mixedAggregate: () => controller.getEventsGET(startdate, ['total_opened', OPEN], ASC, enddate),
 }, error => error);

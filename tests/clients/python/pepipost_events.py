@@ -9,12 +9,16 @@ from typing import Any
 
 from pepipost.configuration import Configuration  # type: ignore[import-not-found]
 from pepipost.exceptions.api_exception import APIException  # type: ignore[import-not-found]
+from pepipost.models.aggregated_by_enum import (  # type: ignore[import-not-found]
+    AggregatedByEnum,
+)
 from pepipost.models.events_enum import EventsEnum  # type: ignore[import-not-found]
 from pepipost.models.sort_enum import SortEnum  # type: ignore[import-not-found]
 from pepipost.pepipost_client import PepipostClient  # type: ignore[import-not-found]
 
 Configuration.base_uri = os.environ["LEDGER"] + "/v5"
-events = PepipostClient(os.environ["KEY"]).events
+client = PepipostClient(os.environ["KEY"])
+events, stats = client.events, client.stats
 
 START, END = "2026-11-01", "2026-11-10"
 
@@ -80,6 +84,27 @@ def bad_day() -> Any:
 
 def mixed_aggregate() -> Any:
     return events.get_events_get(START, events="total_opened,sent")
+
+
+def daily() -> Any:
+    return json.loads(stats.get_stats_get(START, END))
+
+
+def weekly() -> Any:
+    return json.loads(stats.get_stats_get(START, END, AggregatedByEnum.WEEK))
+
+
+def days_by_threes() -> Any:
+    """Page by page until one is empty."""
+    found: list[Any] = []
+    while not found or found[-1]["data"]:
+        answer = stats.get_stats_get(START, END, offset=len(found) + 1, limit=3)
+        found.append(json.loads(answer))
+    return found
+
+
+def bad_period() -> Any:
+    return stats.get_stats_get(START, END, "hour")
 
 
 def failure(error: APIException) -> Any:

@@ -1,4 +1,5 @@
-"""Netcore Email API, formerly Pepipost: its logs. Contract `netcore.md`; sections in brackets.
+"""Netcore Email API, formerly Pepipost: logs and statistics. Contract `netcore.md`, whose
+sections stand in brackets.
 
 * Four generations of one API: `/v2/logs`, `/v5/events`, `/v5.1/events`, `/v6/events` [1]. They
   differ in how many rows a page has and which way it runs, unless asked otherwise.
@@ -11,17 +12,29 @@
 * Paging: `offset` up to 1000, or `scrollid` with the token of the page before [3.4].
 * Every failure has the body of section 7, and no answer is empty: the official client for Node
   would crash.
-
-What its statistics say (section 5) is not here.
+* Statistics are counts of events by days, weeks or months, `/tags/stats` of each tag [5].
+* A file of logs is ordered, and fetched when it is written; paths of our own choice [6].
 """
 
+from postledger.dialects.netcore.downloads import (
+    HEAD,
+    accepted,
+    given_up,
+    lines,
+    order,
+    ordered,
+    unfinished,
+    unsatisfiable,
+)
 from postledger.dialects.netcore.errors import SECURITY, STATUS, key, refuse
 from postledger.dialects.netcore.operations import OPERATIONS
 from postledger.dialects.netcore.parse import Asked, logs
 from postledger.dialects.netcore.render import shown
+from postledger.dialects.netcore.stats import Summary, stats, summed
 from postledger.dialects.netcore.tables import TYPES
 
 __all__ = [
+    "HEAD",
     "LONGEST_URI",
     "NAME",
     "OPERATIONS",
@@ -30,10 +43,20 @@ __all__ = [
     "STATUS",
     "TYPES",
     "Asked",
+    "Summary",
+    "accepted",
+    "given_up",
     "key",
+    "lines",
     "logs",
+    "order",
+    "ordered",
     "refuse",
     "shown",
+    "stats",
+    "summed",
+    "unfinished",
+    "unsatisfiable",
 ]
 
 NAME = "netcore"

@@ -7,7 +7,7 @@ import msgspec
 
 from postledger import errors
 from postledger.dialects.wire import Call, Reply
-from postledger.errors import BadInput, PostledgerError, Unauthenticated
+from postledger.errors import BadInput, PostledgerError, Problem, Unauthenticated
 
 SECURITY: Mapping[str, Mapping[str, str]] = {
     "netcore": {"type": "apiKey", "in": "header", "name": "api_key"},
@@ -67,11 +67,16 @@ class _Refusal(msgspec.Struct):
 def refuse(error: PostledgerError, call: Call) -> Reply:  # noqa: ARG001 -- as every dialect
     """The reply for a failure."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    phrase = HTTPStatus(status).phrase
     problems = error.problems if isinstance(error, BadInput) else ()
+    body = refusal(status, str(error), *problems)
+    return Reply(body, status, headers=_headers(error))
+
+
+def refusal(status: int, said: str, *problems: Problem) -> bytes:
+    """The body that tells of a failure: of these problems, or else what is said of it."""
+    phrase = HTTPStatus(status).phrase
     faults = [_Fault(phrase, each.message, each.parameter or "") for each in problems]
-    body = _Refusal("error", phrase, faults or [_Fault(phrase, str(error))])
-    return Reply(msgspec.json.encode(body), status, headers=_headers(error))
+    return msgspec.json.encode(_Refusal("error", phrase, faults or [_Fault(phrase, said)]))
 
 
 def _headers(error: PostledgerError) -> dict[str, str]:

@@ -4,13 +4,20 @@ from collections.abc import Mapping
 
 from postledger.dialects.netcore.tables import (
     AGGREGATES,
+    COUNTERS,
     DOWNLOADS,
     EVENTS,
     GENERATIONS,
+    LONGEST_PERIODS,
     LONGEST_TEXT,
+    MOST_NAMED,
     MOST_OFFSET,
+    MOST_PERIODS,
     MOST_ROWS,
+    MOST_TAGS,
     STATES,
+    STATS,
+    TAGGED,
     Generation,
 )
 from postledger.dialects.wire import Operation, Parameter
@@ -121,7 +128,103 @@ def _logs(path: str, generation: Generation) -> Operation:
     return Operation(path, meaning, (*filters, *_paging(generation)), answer=_LOG)
 
 
+_COUNTERS = _object(dict.fromkeys(COUNTERS, _WHOLE))
+
+
+def _statistics(stat: Mapping[str, object]) -> Mapping[str, object]:
+    period = _object(
+        {
+            "date": {"type": "string", "format": "date"},
+            "stats": {"type": "array", "items": stat},
+        }
+    )
+    return _object({"status": {"const": "success"}, "data": {"type": "array", "items": period}})
+
+
+_STATS = _statistics(_object({"metrics": _COUNTERS}))
+_TAG_STATS = _statistics(_object({"metrics": _COUNTERS, "tag_name": _TEXT}))
+_TAG = Parameter(
+    "tag",
+    f"Tags, with commas between them, up to {MOST_NAMED}; all unless given, "
+    f"up to {MOST_TAGS}, those with most sent",
+    schema=_SHORT,
+)
+_PERIODS = (
+    Parameter(
+        "aggregated_by",
+        "Length of a period; weeks begin on Monday",
+        schema=(("type", "string"), ("enum", list(LONGEST_PERIODS)), ("default", "day")),
+    ),
+    Parameter(
+        "offset",
+        "Number of the page",
+        schema=(("type", "integer"), ("minimum", 1), ("default", 1)),
+    ),
+    Parameter(
+        "limit",
+        "Periods on a page",
+        schema=(
+            ("type", "integer"),
+            ("minimum", 1),
+            ("maximum", MOST_PERIODS),
+            ("default", MOST_PERIODS),
+        ),
+    ),
+)
+
+
+def _stats(path: str) -> Operation:
+    days = _NEWEST[:4] if path.startswith("/v6") else _OLDER[:2]
+    meaning = "How much was sent, bounced, opened and clicked, by periods"
+    return Operation(path, meaning, (*days, *_PERIODS), answer=_STATS)
+
+
+_TAG_OPERATION = Operation(
+    TAGGED, "The same for each tag", (*_OLDER[:2], _TAG, *_PERIODS), answer=_TAG_STATS
+)
+
+
+def _ordering(path: str, generation: Generation) -> Operation:
+    filters = _NEWEST if path.startswith("/v6") else _OLDER
+    members = [each for each in filters if each.name.lower() != "scrollid"]
+    members.append(_paging(generation)[0])
+    answer = {
+        "status": {"const": "success"},
+        "message": _TEXT,
+        "data": _object({"download_id": _TEXT, "download_url": _TEXT}),
+    }
+    return Operation(
+        path,
+        "Order a file of logs",
+        scope="exports:write",
+        method="POST",
+        answer=_object(answer),
+        status=202,
+        body={"type": "object", "properties": {each.name: _member(each) for each in members}},
+    )
+
+
+def _member(parameter: Parameter) -> Mapping[str, object]:
+    one = dict(parameter.schema) | {"description": parameter.meaning}
+    return (
+        {"anyOf": [one, {"type": "array", "items": _TEXT}]} if parameter.name == "events" else one
+    )
+
+
+def _fetching(path: str) -> Operation:
+    return Operation(
+        path + "/{download_id}",
+        "An ordered file of logs, once it is written",
+        scope="exports:read",
+        answer=_TEXT,
+        media_type="text/csv",
+    )
+
+
 OPERATIONS: tuple[Operation, ...] = (
     *(_logs(path, generation) for path, generation in GENERATIONS.items()),
-    *(Operation(path, "Download logs: not offered yet", method="POST") for path in DOWNLOADS),
+    *map(_stats, STATS),
+    _TAG_OPERATION,
+    *(_ordering(path, generation) for path, generation in DOWNLOADS.items()),
+    *map(_fetching, DOWNLOADS),
 )

@@ -84,7 +84,7 @@ _EVENT = msgspec.json.Decoder(Event)
 def shown(page: MessagePage, asked: Asked) -> Reply:
     """The reply with a page of logs."""
     token = _token(page, asked)
-    rows = [_row(each, asked.zone, trails=asked.generation.trails) for each in page.messages]
+    rows = [row(each, asked.zone, trails=asked.generation.trails) for each in page.messages]
     return Reply(msgspec.json.encode(Log("success", page.total, token, token, rows)))
 
 
@@ -110,7 +110,8 @@ def trid(message_id: str, rcpt_to: str) -> int:
     return int.from_bytes(digest, "big") & _EXACT
 
 
-def _row(message: Message, zone: ZoneInfo, *, trails: bool) -> Row:
+def row(message: Message, zone: ZoneInfo, *, trails: bool) -> Row:
+    """A message as a row; `trails`: without opens and clicks it says so too."""
     events = [_EVENT.decode(each) for each in message.events]
     delivered = [event for event in events if event.type == "delivery"]
     opens, clicks = _opens(events, zone), _clicks(events, zone)

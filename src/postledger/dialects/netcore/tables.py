@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from postledger.query import Match, Stage
 
@@ -113,6 +114,8 @@ NAMES: dict[str, str] = {
     "recipientemail": "email",
     "senderemail": "fromaddress",
     "customargs": "xapiheader",
+    "tag": "tags",
+    "aggregatedby": "aggregatedby",
     **{
         name: name
         for name in ("startdate", "enddate", "events", "sort", "limit", "offset", "scrollid")
@@ -139,8 +142,57 @@ GENERATIONS: dict[str, Generation] = {
 }
 """By path [1, U-2]."""
 
-DOWNLOADS: tuple[str, ...] = ("/v5.1/events/download", "/v6/events/download")
+DOWNLOADS: dict[str, Generation] = {
+    f"{path}/download": GENERATIONS[path] for path in ("/v5.1/events", "/v6/events")
+}
 """Paths of our own choice [6]."""
+
+COLUMNS: tuple[str, ...] = (
+    "trid",
+    "rcptEmail",
+    "fromaddress",
+    "requestedTime",
+    "deliveryTime",
+    "modifiedTime",
+    "status",
+    "size",
+    "remarks",
+    "subject",
+    "xapiheader",
+    "tags",
+)
+"""Of a downloaded file [6]."""
+
+STATS: tuple[str, ...] = ("/v2/stats", "/v5/stats", "/v5.1/stats", "/v6/stats")
+TAGGED = "/v2/tags/stats"
+
+COUNTERS: dict[str, str] = {
+    "sent": "count_delivered",
+    "bounce": "count_bounce",
+    "open": "_opening",
+    "click": "_click",
+    "spam": "count_spam_complaint",
+    "invalid": "_invalid",
+    "unsub": "count_unsubscribe",
+    "dropped": "_dropped",
+    "soft_bounce": "_other_bounce",
+    "hard_bounce": "count_hard_bounce",
+    "unique_open": "_unique_opening",
+    "unique_click": "_unique_click",
+}
+"""Counters of statistics [5], and the figure that each is. They agree with `TYPES` and `BY_CLASS`:
+`sent` is what others call delivered, and each bounce is soft or hard."""
+
+LONGEST_PERIODS: dict[str, timedelta] = {
+    "day": timedelta(hours=26),
+    "week": timedelta(days=8),
+    "month": timedelta(days=32),
+}
+"""Values of `aggregated_by`, and more than such a period has when the clock is changed."""
+
+MOST_PERIODS = 100
+MOST_TAGS = 999
+MOST_NAMED = 20
 
 MOST_ROWS = 5000
 MOST_OFFSET = 1000

@@ -7,6 +7,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from postledger.dialects import DIALECTS
+from postledger.exports.runner import Runner
 from postledger.http import problems
 from postledger.http.reads import Reads
 from postledger.http.vendors import netcore, smtpeter, sparkpost, unosend
@@ -14,12 +15,15 @@ from postledger.http.vendors.mount import Mount, refusal
 from postledger.store.reader import Reader
 
 
-def vendor_routes(mount: Mount, reader: Reader, reads: Reads) -> list[HTTPRouteHandler]:
+def vendor_routes(
+    mount: Mount, reader: Reader, reads: Reads, runner: Runner
+) -> list[HTTPRouteHandler]:
     """All routes of all dialects."""
     return [
-        each
-        for module in (netcore, smtpeter, sparkpost, unosend)
-        for each in module.routes(mount, reader, reads)
+        *netcore.routes(mount, reader, reads, runner),
+        *smtpeter.routes(mount, reader, reads),
+        *sparkpost.routes(mount, reader, reads),
+        *unosend.routes(mount, reader, reads),
     ]
 
 

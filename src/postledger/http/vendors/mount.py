@@ -27,25 +27,33 @@ from postledger.errors import (
     UriTooLong,
     WrongMethod,
 )
+from postledger.http import body
 from postledger.http.auth import Guard
+from postledger.http.lane import Lane
 from postledger.http.limits import Limits
 from postledger.http.reads import Reads
+from postledger.settings import KIB
 from postledger.state.keys import Keyring
 
 _LOG = structlog.get_logger()
 
 AnyRequest = Request[Any, Any, Any]
-Work = Callable[[Call], Awaitable[Reply]]
+Work = Callable[[Call], Awaitable[Reply | Response[Any]]]
+"""What to do; a file is a response already."""
+LARGEST_BODY = 64 * KIB
 
 
 class Mount:
     """Makes routes of a dialect's operations."""
 
-    def __init__(self, guard: Guard, limits: Limits, keyring: Keyring, reads: Reads) -> None:
+    def __init__(
+        self, guard: Guard, limits: Limits, keyring: Keyring, reads: Reads, lane: Lane
+    ) -> None:
         self._guard = guard
         self._limits = limits
         self._keyring = keyring
         self._reads = reads
+        self._lane = lane
 
     def routes(self, dialect: Dialect, work: Mapping[str, Work]) -> list[HTTPRouteHandler]:
         """A route for each operation; `work` has what to do, by the operation's path."""
@@ -57,6 +65,8 @@ class Mount:
             call = _call(request)
             try:
                 call = self._admitted(dialect, operation, call, request)
+                if operation.body is not None:
+                    call = replace(call, body=await self._body(request))
                 reply = await work(call)
                 return await self._response(reply)
             except PostledgerError as error:
@@ -83,7 +93,15 @@ class Mount:
             allowance=self._limits.left(key),
         )
 
-    async def _response(self, reply: Reply) -> Response[Any]:
+    async def _body(self, request: AnyRequest) -> bytes:
+        data, counted = await body.receive(request.stream(), self._lane, LARGEST_BODY)
+        self._lane.release(counted)
+        encoding = request.headers.get("content-encoding", "").lower()
+        return body.decompress(data, encoding, LARGEST_BODY)
+
+    async def _response(self, reply: Reply | Response[Any]) -> Response[Any]:
+        if isinstance(reply, Response):
+            return reply
         if isinstance(reply.body, bytes):
             return _plain(reply)
         pieces = reply.body
