@@ -28,11 +28,11 @@ from hypothesis import strategies as st
 from postledger import __version__
 from postledger.cli import COMMANDS, GROUPS, main
 from postledger.cli.doctor import Finding, Found, examine, show
+from postledger.cli.filtering import Filters
 from postledger.cli.options import Place, read_time
 from postledger.cli.output import printable
 from postledger.cli.reading import UnreadableFileError
 from postledger.cli.records import Batch, cut
-from postledger.cli.searching import Filters
 from postledger.cli.sending import MOST_NAMED, Tally
 from postledger.client import Client, GaveUpError, NoServerError, Receipt, RefusedError
 from postledger.errors import Problem, StartError, Unauthenticated
