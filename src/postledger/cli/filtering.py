@@ -36,10 +36,7 @@ else:
 ANY = Filters()
 
 Start = Annotated[str | None, Parameter(name="--from", metavar="TIME")]
-End = Annotated[
-    str | None,
-    Parameter(name="--to", metavar="TIME", help="Time to end before; now unless set."),
-]
+End = Annotated[str | None, Parameter(name="--to", metavar="TIME")]
 """RFC 3339 or YYYY-MM-DD; the server reads them."""
 
 

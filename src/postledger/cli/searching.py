@@ -28,7 +28,7 @@ def search(
     *,
     filters: Filters = ANY,
     start: Annotated[Start, Parameter(help="First time; 24 hours ago unless set.")] = None,
-    end: End = None,
+    end: Annotated[End, Parameter(help="Time to end before; now unless set.")] = None,
     order: Annotated[
         Literal["desc", "asc"], Parameter(help="By time: the newest or the oldest first.")
     ] = "desc",
