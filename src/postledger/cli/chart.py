@@ -4,6 +4,7 @@ The only module that imports matplotlib. It draws without a display, and without
 `pyplot` keeps.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -69,8 +70,13 @@ def draw(path: Path, asked: Asked, found: Figures, series: Sequence[Series]) -> 
         figure.suptitle(f"{_title(panels, found, asked)}\n{_range(found, asked)}")
         form = path.suffix[1:].lower()
         metadata: dict[str, Any] = {"Date": None} if form == "svg" else {}
-        figure.savefig(path, format=form, dpi=150, metadata=metadata)
-    return _left_out(planned, panels, "groups" if asked.groups else "metrics")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            figure.savefig(path, format=form, dpi=150, metadata=metadata)
+    left_out = _left_out(planned, panels, "groups" if asked.groups else "metrics")
+    if form == "png" and any("missing from font" in str(each.message) for each in caught):
+        left_out.append("some letters are in no font of this machine; in an .svg they are text")
+    return left_out
 
 
 # -- what is drawn
