@@ -166,12 +166,13 @@ class Client:
                     at, attempt, last = at + len(piece), 0, self._clock()
                     yield piece
             except HTTPError:
-                attempt += 1
+                pass
             else:
                 return
             finally:
                 response.close()
             self._rest(_Lost("the file breaks off"), attempt, self._clock() - last)
+            attempt += 1
 
     def store(self, path: str, lines: bytes) -> Receipt:
         """POST lines of NDJSON; what became of them, also if all were bad.

@@ -129,6 +129,8 @@ def _check_place(place: Path, *, keep: bool, incremental: bool) -> None:
         )
     if place.exists():
         raise ExportError(f"{place} is there; move it away, or name another file")
+    if not place.parent.is_dir():
+        raise ExportError(f"there is no directory {place.parent}")
     for part in parts_of(place):
         job = part.name.removeprefix(f"{place.name}.").removesuffix(".part")
         way = _way(job, str(place))
