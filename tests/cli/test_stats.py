@@ -244,19 +244,29 @@ def test_a_chart_of_bars() -> None:
     found = texts(Path("x.SVG"))
     assert [] == [name for name in counted("delivery") if name.isalnum() and name not in found]
     assert str(counted("delivery")["c5"]) in found
-    assert "bounce_rate, percent" in found
+    assert {"count_delivered", "events", "bounce_rate", "percent"} <= set(found)
 
 
 def test_metrics_of_other_units_have_panels(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without groups metrics are lines or bars, those of one unit together."""
+    """Without groups metrics are lines or bars, those of one unit together; one that is alone is
+    named at its axis."""
     names = ("count_delivered", "count_unique_rendered", "bounce_rate", "delivery_time_p95")
     words = [word for name in names for word in ("--metric", name)]
-    for interval in ((), ("--interval", "hour")):
-        assert main(["stats", *RANGE, *words, *interval, "--plot", "x.svg"]) == 0
-        found = texts(Path("x.svg"))
-        assert {"events", "percent", "milliseconds"} <= set(found)
-        assert {"count_delivered", "count_unique_rendered"} <= set(found)
+    assert main(["stats", *RANGE, *words, "--plot", "x.svg"]) == 0
+    assert {*names, "events", "percent", "milliseconds"} <= set(texts(Path("x.svg")))
+    assert main(["stats", *RANGE, *words, "--interval", "hour", "--plot", "x.svg"]) == 0
+    labels = {"events", "bounce_rate, percent", "delivery_time_p95, milliseconds"}
+    assert {*names[:2], *labels} <= set(texts(Path("x.svg")))
     assert capsys.readouterr().err == ""
+
+
+def test_a_single_interval() -> None:
+    """One point is drawn on an axis that is about as long as its interval."""
+    words = ("--interval", "month", "--from", "2026-10-01", "--to", "2026-11-01")
+    assert main(["stats", *words, "--metric", "count_sent", "--plot", "x.svg"]) == 0
+    found = texts(Path("x.svg"))
+    assert [] == [text for text in found if text in {"2025", "2027"}]
+    assert "start of each month, UTC" in found
 
 
 @pytest.mark.parametrize("words", [("--interval", "day"), ("--group-by", "campaign_id"), ()])

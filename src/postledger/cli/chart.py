@@ -22,6 +22,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, PercentF
 
 from postledger.cli.figures import Asked, Figures, Series, Unit, unit_of, written
 from postledger.cli.output import printable
+from postledger.intervals import LENGTHS
 from postledger.metrics import METRICS
 
 MOST_LINES, MOST_BARS, MOST_PANELS = 8, 30, 4
@@ -105,8 +106,15 @@ def _of_units(one: Series) -> list[Panel]:
         units.setdefault(Unit.EVENTS if unit is Unit.MESSAGES else unit, []).append(name)
     if len(one.values) == 1:
         return _of_groups([one], tuple(one.values))
+    labels = {unit: names[0] if len(names) == 1 else "" for unit, names in units.items()}
     return [
-        Panel("", unit.value, unit, one.times, tuple((name, one.values[name]) for name in names))
+        Panel(
+            "",
+            ", ".join(filter(None, [labels[unit], unit.value])),
+            unit,
+            one.times,
+            tuple((name, one.values[name]) for name in names),
+        )
         for unit, names in units.items()
     ]
 
@@ -175,6 +183,9 @@ def _lines(panels: Sequence[Panel], found: Figures) -> Figure:
         for axes, panel in zip(every, panels, strict=True):
             _legend(axes.legend, axes, panel, loc="upper left", bbox_to_anchor=(1, 1))
     figure.align_ylabels(every)
+    if len(times := panels[0].times) == 1:
+        around: Any = LENGTHS[found.interval or "day"]
+        every[-1].set_xlim(times[0] - around, times[0] + around)
     _time_axis(every[-1], found)
     return figure
 
@@ -232,7 +243,7 @@ def _bar_panel(axes: Axes, panel: Panel, metric: str) -> None:
     axes.margins(x=0.2)
     axes.set_xlim(0, None if _has_something(panel) else 1)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(panel.label)
+    axes.set_xlabel(panel.label.replace(", ", "\n"))  # there may be four of them side by side
     _number_axis(axes.xaxis, panel.unit)
 
 
