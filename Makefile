@@ -41,7 +41,7 @@ bench: $(VENV)/.dev ## measure against the raw engine: intake, then reading with
 lock: $(VENV)/bin/python ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(COMPILE) --extra build --output-file requirements.txt
-	$(COMPILE) --extra build --extra dev --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) $(addprefix --extra ,$(DEV_EXTRAS)) --constraint requirements.txt --output-file requirements-dev.txt
 	$(LOCK) --output-file $(CLIENTS)/requirements.txt $(CLIENTS)/requirements.in
 	cd $(CLIENTS)/node && rm -f package-lock.json && npm install --package-lock-only
 	$(BIN)/python $(CLIENTS)/lock_node.py $(CLIENTS)/node/package-lock.json
@@ -50,6 +50,7 @@ LOCK := $(BIN)/python -m piptools compile --quiet --strip-extras --generate-hash
 	--no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe \
 	--upgrade
 COMPILE := $(LOCK) pyproject.toml
+DEV_EXTRAS := build dev plot postgresql
 
 clean: ## remove what was installed and built; the data stays
 	rm -rf $(VENV) $(CLIENTS)/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import pty
 import re
 import signal
 import socket
@@ -11,14 +10,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -28,11 +26,11 @@ from hypothesis import strategies as st
 from postledger import __version__
 from postledger.cli import COMMANDS, GROUPS, main
 from postledger.cli.doctor import Finding, Found, examine, show
+from postledger.cli.filtering import Filters
 from postledger.cli.options import Place, read_time
 from postledger.cli.output import printable
 from postledger.cli.reading import UnreadableFileError
 from postledger.cli.records import Batch, cut
-from postledger.cli.searching import Filters
 from postledger.cli.sending import MOST_NAMED, Tally
 from postledger.client import Client, GaveUpError, NoServerError, Receipt, RefusedError
 from postledger.errors import Problem, StartError, Unauthenticated
@@ -40,6 +38,7 @@ from postledger.query import FILTERS
 from postledger.settings import Settings, load
 from postledger.state.keys import open_keyring
 from postledger.state.options import DEFAULTS
+from terminal import a_terminal, on_terminal, started
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -197,16 +196,6 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "xterm")
-
-
-def started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    """A command that runs. It hears Ctrl-C, also when the tests run in the background of a shell,
-    which lets its children ignore it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "postledger.cli", *arguments],
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-        **options,
-    )
 
 
 def free_url() -> str:
@@ -924,33 +913,6 @@ def test_search_gives_one_line_an_event(ledger: Ledger, capsys: pytest.CaptureFi
     assert [event(1), event(2)] == [
         json.loads(line) for line in capsys.readouterr().out.splitlines()
     ]
-
-
-@contextmanager
-def a_terminal() -> Iterator[tuple[TextIO, bytearray]]:
-    """A terminal to write to, and what came there, which is complete at the end."""
-    here, there = pty.openpty()
-    out = bytearray()
-    reader = threading.Thread(target=_read_all, args=(here, out))
-    reader.start()
-    with os.fdopen(there, "w") as terminal:
-        yield terminal, out
-    reader.join()
-    os.close(here)
-    out[:] = out.replace(b"\r\n", b"\n")
-
-
-def _read_all(terminal: int, out: bytearray) -> None:
-    with suppress(OSError):  # Linux: the other side is closed
-        while data := os.read(terminal, 65536):
-            out += data
-
-
-def on_terminal(*arguments: str) -> tuple[int, str]:
-    """Run with stdout on a terminal; the status, and what came without colours."""
-    with a_terminal() as (terminal, out), redirect_stdout(terminal):
-        status = main(arguments)
-    return status, re.sub(r"\x1b\[[0-9;]*m", "", out.decode())
 
 
 def test_search_on_a_terminal(ledger: Ledger) -> None:

@@ -1,8 +1,8 @@
 """The native API from the other side: what the command line asks a running server.
 
-The client's half of sections 2, 4 and 5 of the native contract. A request that the server puts off
-(429, 502, 503, 504), or whose answer is lost, is sent again: reading changes nothing, and an event
-that comes twice is stored once.
+The client's half of sections 2 and 4 to 7 of the native contract. A request that the server puts
+off (429, 502, 503, 504), or whose answer is lost, is sent again: reading changes nothing, an event
+that comes twice is stored once, and of exports of a name a second one is refused meanwhile.
 
     ClientError
     ├── NoServerError   nothing answers at the address
@@ -14,7 +14,7 @@ that comes twice is stored once.
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -44,7 +44,7 @@ _PROBE_TIMEOUT = urllib3.Timeout(connect=3, read=5)
 _LATER = {429, 502, 503, 504}
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 _WORTH_A_NOTICE = 5.0
-_SCOPES = {"GET": "events:read", "POST": "events:write"}
+_PIECE = 256 * 1024
 
 T = TypeVar("T")
 
@@ -134,12 +134,45 @@ class Client:
         """Return the answer to a GET, decoded. Raises ClientError."""
         query = urlencode(list(parameters))
         response = self._ask("GET", f"{path}?{query}" if query else path)
-        if response.status != HTTPStatus.OK:
-            raise self._refusal("GET", response)
-        try:
-            return msgspec.json.decode(response.data, type=answer)
-        except msgspec.DecodeError as error:
-            raise RefusedError(f"{self.url} does not answer like Postledger: {error}") from error
+        return self._read(response, HTTPStatus.OK, _scope("GET", path), answer)
+
+    def post(self, path: str, value: object, answer: type[T]) -> T:
+        """POST a value as JSON; the answer to it, decoded. Raises ClientError."""
+        headers = {"Content-Type": "application/json"}
+        response = self._ask("POST", path, msgspec.json.encode(value), headers)
+        return self._read(response, HTTPStatus.ACCEPTED, _scope("POST", path), answer)
+
+    def remove(self, path: str) -> None:
+        """DELETE what may be gone already. Raises ClientError."""
+        response = self._ask("DELETE", path)
+        if response.status not in {200, 204, 404}:
+            raise self._refusal(response, _scope("DELETE", path))
+
+    def pieces(self, path: str, start: int = 0) -> Iterator[bytes]:
+        """Give a file from byte `start` to its end; what breaks off goes on where it broke.
+
+        Raises ClientError, of these GaveUpError when nothing came for as long as the patience.
+        """
+        at, attempt, last = start, 0, self._clock()
+        while True:
+            response = self._ask("GET", path, headers={"Range": f"bytes={at}-"}, whole=False)
+            if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return  # it ends here
+            if response.status not in {200, 206}:
+                raise self._refusal(response, _scope("GET", path))
+            left_out = at if response.status == HTTPStatus.OK else 0
+            try:
+                for piece in _without(left_out, response.stream(_PIECE, decode_content=False)):
+                    at, attempt, last = at + len(piece), 0, self._clock()
+                    yield piece
+            except HTTPError:
+                pass
+            else:
+                return
+            finally:
+                response.close()
+            self._rest(_Lost("the file breaks off"), attempt, self._clock() - last)
+            attempt += 1
 
     def store(self, path: str, lines: bytes) -> Receipt:
         """POST lines of NDJSON; what became of them, also if all were bad.
@@ -150,7 +183,7 @@ class Client:
         response = self._ask("POST", path, body=zstd.compress(lines), headers=headers)
         receipt = _decoded(response.data, Receipt)
         if receipt is None or response.status not in {200, 400, 422}:
-            raise self._refusal("POST", response)
+            raise self._not_stored(response, _scope("POST", path))
         return receipt
 
     def probe(self, path: str) -> Probe:
@@ -164,27 +197,44 @@ class Client:
     # -- asking until there is an answer
 
     def _ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = {},
+        *,
+        whole: bool = True,
     ) -> urllib3.BaseHTTPResponse:
-        """Return the first answer that is not "later"."""
+        """Return the first answer that is not "later"; with its body, or if it is good, without."""
         started, told, attempt = self._clock(), False, 0
         while True:
-            answer = self._try(method, path, body, headers)
+            answer = self._try(method, path, body, headers, whole=whole)
             if not isinstance(answer, _Lost) and answer.status not in _LATER:
                 return answer
-            wait = _wait(answer, attempt)
             waited = self._clock() - started
-            if waited + wait > self._patience:
-                raise self._gave_up(answer, wait)
-            if waited + wait >= _WORTH_A_NOTICE and not told:
-                told = True
-                self._notice(f"{self._state(answer)}; waiting for it")
-            self._sleep(wait)
+            wait = self._rest(answer, attempt, waited, told=told)
+            told = told or waited + wait >= _WORTH_A_NOTICE
             attempt += 1
 
+    def _rest(self, answer: "_Answer", attempt: int, waited: float, *, told: bool = True) -> float:
+        """Wait before the next try, and return for how long. Raises GaveUpError."""
+        wait = _wait(answer, attempt)
+        if waited + wait > self._patience:
+            raise self._gave_up(answer, wait)
+        if waited + wait >= _WORTH_A_NOTICE and not told:
+            self._notice(f"{self._state(answer)}; waiting for it")
+        self._sleep(wait)
+        return wait
+
     def _try(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> urllib3.BaseHTTPResponse | _Lost:
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        whole: bool,
+    ) -> "_Answer":
         try:
             response = self._pool.request(
                 method,
@@ -192,7 +242,10 @@ class Client:
                 body=body,
                 headers={**_headers(self._key), **headers},
                 redirect=False,  # the key is for this server only
+                preload_content=whole,
             )
+            if not whole and response.status not in {200, 206}:
+                _ = response.data
         except (NewConnectionError, ConnectTimeoutError, SSLError) as error:
             if not self._met:
                 raise self._no_server(error) from error
@@ -225,17 +278,31 @@ class Client:
         says = _explain(answer.data) or answer.reason or "later"
         return f"the server at {self.url} puts the request off ({answer.status}: {says})"
 
-    def _refusal(self, method: str, response: urllib3.BaseHTTPResponse) -> RefusedError:
+    def _read(
+        self, response: urllib3.BaseHTTPResponse, status: int, scope: str, answer: type[T]
+    ) -> T:
+        if response.status != status:
+            raise self._refusal(response, scope)
+        try:
+            return msgspec.json.decode(response.data, type=answer)
+        except msgspec.DecodeError as error:
+            raise RefusedError(f"{self.url} does not answer like Postledger: {error}") from error
+
+    def _not_stored(self, response: urllib3.BaseHTTPResponse, scope: str) -> RefusedError:
         says = _explain(response.data)
         match response.status:
-            case 400 if method == "POST" and says:
+            case 400 if says:
                 return NotJsonError(f"the server cannot read this: {says}")
-            case 401 | 403:
-                return RefusedError(self._key_wanted(response.status, _SCOPES[method]))
             case 413:
                 return RefusedError(f"a batch is too large ({says}); use a smaller --batch-size")
-            case _ if says:
-                return RefusedError(f"the server refuses this ({response.status}): {says}")
+        return self._refusal(response, scope)
+
+    def _refusal(self, response: urllib3.BaseHTTPResponse, scope: str) -> RefusedError:
+        if response.status in {401, 403}:
+            return RefusedError(self._key_wanted(response.status, scope))
+        says = _explain(response.data)
+        if says:
+            return RefusedError(f"the server refuses this ({response.status}): {says}")
         place = response.headers.get("Location")
         where = f", it points to {place}" if place else ""
         return RefusedError(
@@ -253,6 +320,23 @@ class Client:
             f"{why}: make a key with `postledger keys create --workspace NAME --scope {scope}`, "
             "and give it with --key or POSTLEDGER_API_KEY"
         )
+
+
+_Answer = urllib3.BaseHTTPResponse | _Lost
+
+
+def _scope(method: str, path: str) -> str:
+    """Return the scope that a request needs."""
+    of = "exports" if path.startswith("/ledger/v1/exports") else "events"
+    return f"{of}:{'read' if method == 'GET' else 'write'}"
+
+
+def _without(count: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Leave out the first bytes: a proxy may answer a `Range` with the whole file."""
+    for piece in pieces:
+        if len(piece) > count:
+            yield piece[count:]
+        count -= min(count, len(piece))
 
 
 def _headers(key: str) -> dict[str, str]:

@@ -15,9 +15,11 @@ from postledger import __version__
 from postledger.cli.command import Command, add, examples
 from postledger.cli.demo import make_events
 from postledger.cli.doctor import check_up
+from postledger.cli.exporting import export
 from postledger.cli.importing import import_events
 from postledger.cli.searching import search
 from postledger.cli.serving import serve
+from postledger.cli.stats import stats
 from postledger.cli.tailing import tail
 from postledger.errors import BadInput, PostledgerError
 
@@ -52,6 +54,23 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command("tail", tail, ("postledger tail", "postledger tail --from-start | jq -r .rcpt_to")),
+    Command(
+        "stats",
+        stats,
+        (
+            "postledger stats --group-by recipient_domain --metric bounce_rate --from 2026-11-01",
+            "postledger stats --interval day --timezone Europe/Warsaw",
+            "postledger stats --interval day --metric open_rate --group-by tag --plot opens.png",
+        ),
+    ),
+    Command(
+        "export",
+        export,
+        (
+            "postledger export bounces.csv.gz --type bounce --from 2026-11-01",
+            "postledger export --incremental warehouse --format parquet new/",
+        ),
+    ),
     Command(
         "demo",
         make_events,

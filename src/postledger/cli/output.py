@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,11 +14,23 @@ STDERR = Console(stderr=True)
 """The one console of stderr: notes and progress bars have to know of each other."""
 
 
+_BETWEEN = 3
+"""What stands between two columns at most."""
+
+
 class Column(NamedTuple):
-    """A column of a table: its head, and its part of the width, or 0 for as wide as it needs."""
+    """A column of a table: its head, and its part of the width, or 0 for as wide as it needs.
+
+    `right`: of numbers, which are not cut; the head is broken into lines instead.
+    """
 
     head: str
     ratio: int = 0
+    right: bool = False
+
+    def width(self, cells: Iterable[str]) -> int:
+        """What it needs at least, so that no cell and no word of the head is cut."""
+        return max(map(cell_len, [*self.head.split(), *cells]), default=0)
 
 
 def for_people() -> bool:
@@ -53,11 +66,29 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, head: boo
     """Write a table to stdout, as wide as the terminal; long cells are cut."""
     made = Table(box=SIMPLE_HEAD if head else None, show_header=head, pad_edge=False)
     made.expand = any(column.ratio for column in columns)
-    for column in columns:
-        made.add_column(column.head, ratio=column.ratio or None, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        made.add_row(*(Text(printable(cell)) for cell in row))
+    cells = [[printable(cell) for cell in row] for row in rows]
+    for at, column in enumerate(columns):
+        made.add_column(
+            column.head,
+            ratio=column.ratio or None,
+            no_wrap=not column.right,
+            overflow="ellipsis",
+            justify="right" if column.right else "left",
+            width=column.width(row[at] for row in cells) if column.right else None,
+        )
+    for row in cells:
+        made.add_row(*map(Text, row))
     Console(file=sys.stdout).print(made)
+
+
+def fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], kept: int) -> int:
+    """How many of the columns have room, of the first `kept` all; others are as they are."""
+    room = Console(file=sys.stdout).width
+    for at, column in enumerate(columns):
+        room -= column.width(row[at] for row in rows) + _BETWEEN
+        if room < 0 and at >= kept:
+            return at
+    return len(columns)
 
 
 def printable(text: str) -> str:

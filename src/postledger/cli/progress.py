@@ -11,6 +11,9 @@ from postledger.cli.output import STDERR
 Moved = Callable[[int, int], None]
 """Told how far it is now, in all, and how many more events that were."""
 
+Step = Callable[[int, int | None, str], None]
+"""Told how far it is now, of how much, and the same in words."""
+
 
 @contextmanager
 def bar(total: int | None, *, of_bytes: bool) -> Iterator[Moved]:
@@ -40,3 +43,27 @@ def bar(total: int | None, *, of_bytes: bool) -> Iterator[Moved]:
             progress.update(task, completed=position, rate=events / seconds)
 
         yield moved
+
+
+@contextmanager
+def stepping(what: str) -> Iterator[Step]:
+    """Show a bar of a step, which is `what`."""
+    if not STDERR.is_interactive:
+        yield lambda _done, _total, _words: None
+        return
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[words]}"),
+        TimeRemainingColumn(),
+        console=STDERR,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as progress:
+        task = progress.add_task(what, total=None, words="")
+
+        def step(done: int, total: int | None, words: str) -> None:
+            progress.update(task, completed=done, total=total, words=words)
+
+        yield step

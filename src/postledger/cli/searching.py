@@ -2,45 +2,18 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, make_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal
 
 import msgspec
-from cyclopts import Group, Parameter, validators
+from cyclopts import Parameter, validators
 
 from postledger.cli.events import COLUMNS, row
+from postledger.cli.filtering import ANY, End, Filters, Start, given
 from postledger.cli.options import LOCAL, AsJson, Connection
 from postledger.cli.output import for_people, lines, note, table
 from postledger.client import Client
-from postledger.events import FIELD
-from postledger.query import FILTERS, Match
 
 LARGEST_PAGE = 10_000
-FILTER_GROUP = Group("Filters", help="Repeatable: any of the values. Several filters: all of them.")
-
-
-def _help(field: str, match: Match) -> str:
-    how = "" if match is Match.EQUAL else f" ({match.value})"
-    return f"{FIELD[field].meaning}{how}."
-
-
-if TYPE_CHECKING:
-    Filters: TypeAlias = Any
-else:
-    Filters = Parameter(name="*", group=FILTER_GROUP)(
-        make_dataclass(
-            "Filters",
-            [
-                (name, Annotated[tuple[str, ...], Parameter(help=_help(*how), metavar="TEXT")], ())
-                for name, how in FILTERS.items()
-            ],
-            namespace={"__module__": __name__},
-            frozen=True,
-            kw_only=True,
-        )
-    )
-
-ANY = Filters()
 
 
 class EventPage(msgspec.Struct):
@@ -54,18 +27,8 @@ class EventPage(msgspec.Struct):
 def search(
     *,
     filters: Filters = ANY,
-    start: Annotated[
-        str | None,
-        Parameter(
-            name="--from",
-            metavar="TIME",
-            help="First time, RFC 3339 or YYYY-MM-DD; 24 hours ago unless set.",
-        ),
-    ] = None,
-    end: Annotated[
-        str | None,
-        Parameter(name="--to", metavar="TIME", help="Time to end before; now unless set."),
-    ] = None,
+    start: Annotated[Start, Parameter(help="First time; 24 hours ago unless set.")] = None,
+    end: Annotated[End, Parameter(help="Time to end before; now unless set.")] = None,
     order: Annotated[
         Literal["desc", "asc"], Parameter(help="By time: the newest or the oldest first.")
     ] = "desc",
@@ -78,8 +41,7 @@ def search(
     connection: Connection = LOCAL,
 ) -> None:
     """Find events. A table on a terminal, whole events as NDJSON in a pipe."""
-    parameters = [("order", order), *_given(filters)]
-    parameters += [(name, time) for name, time in (("from", start), ("to", end)) if time]
+    parameters = [("order", order), *given(filters, start, end)]
     as_table = for_people() and not json
     for at, page in enumerate(_pages(connection.client(), parameters, limit, total=total)):
         if page.total is not None:
@@ -88,12 +50,6 @@ def search(
             table(COLUMNS, map(row, page.events), head=at == 0)
         else:
             lines(map(bytes, page.events))
-
-
-def _given(filters: Filters) -> Iterator[tuple[str, str]]:
-    for field in fields(filters):
-        for value in getattr(filters, field.name):
-            yield field.name, value
 
 
 def _pages(

@@ -78,7 +78,7 @@ class Sink:
         os.fsync(self._file.fileno())
         self._file.close()
         self._part.rename(self._path)
-        _sync(self._path.parent)
+        sync(self._path.parent)
         return self._digest.hexdigest()
 
     def discard(self) -> None:
@@ -99,7 +99,8 @@ def remove(path: Path) -> None:
     path.with_name(path.name + ".part").unlink(missing_ok=True)
 
 
-def _sync(directory: Path) -> None:
+def sync(directory: Path) -> None:
+    """Make the names in a directory last."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
