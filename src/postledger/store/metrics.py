@@ -18,6 +18,7 @@ from postledger.metrics import (
     GROUPS,
     OPENINGS,
     UNDETERMINED,
+    VENDOR_GROUPS,
     Attempt,
     Combined,
     Count,
@@ -32,7 +33,7 @@ from postledger.metrics import (
     types_of,
 )
 from postledger.query import EventQuery, MetricsQuery, MetricsRow
-from postledger.store.sql import Sql, conditions
+from postledger.store.sql import Sql, conditions, grouped
 
 MOST_ROWS = 100_000
 """Most rows of an answer: groups by intervals."""
@@ -110,7 +111,7 @@ def _number(text: str) -> int | None:
 
 
 def _is_number(group: str) -> bool:
-    return FIELD[GROUPS[group]].kind is Kind.INTEGER
+    return group != "attempt" and FIELD[_FIELDS[group]].kind is Kind.INTEGER
 
 
 # -- statements
@@ -169,10 +170,21 @@ def _groups(query: MetricsQuery) -> list[str]:
 
 
 def _group(name: str) -> str:
-    if name == "tag":
-        return "each_tag"
-    return f"ifNull(toString({GROUPS[name]}), '')" if _is_number(name) else GROUPS[name]
+    if name in _MADE:
+        return _MADE[name]
+    field = _FIELDS[name]
+    return f"ifNull(toString({field}), '')" if _is_number(name) else field
 
+
+_FIELDS = GROUPS | VENDOR_GROUPS
+_MADE = {
+    "tag": "each_tag",
+    "account": "if(subaccount_id = '', '0', subaccount_id)",
+    "attempt": "multiIf(ifNull(num_retries, 0) <= 0, '1', num_retries = 1, '2', '3+')",
+    "class": "toString(ifNull(bounce_class, 1))",
+    "link_name": "if(target_link_name = '', 'Raw URL', target_link_name)",
+}
+"""Groups that are not just a field."""
 
 _EACH_TAG = "ARRAY JOIN if(empty(rcpt_tags), [''], arrayDistinct(rcpt_tags)) AS each_tag "
 
@@ -183,7 +195,11 @@ def _of(sql: Sql, query: MetricsQuery, database: str) -> str:
         query.workspace, query.start, query.end, query.filters, alternatives=query.alternatives
     )
     types = _listed(types_of(query.metrics))
-    where = [*conditions(sql, events, database), f"type IN {types}"]
+    where = [
+        *conditions(sql, events, database),
+        *(grouped(sql, each, database) for each in query.groupings),
+        f"type IN {types}",
+    ]
     tags = _EACH_TAG if "tag" in query.group_by else ""
     return f"FROM {database}.events {tags}WHERE {' AND '.join(where)}"
 
