@@ -10,6 +10,7 @@ quarters of an hour since 1972.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -39,7 +40,13 @@ class Run:
 
 def is_zone(name: str) -> bool:
     """Whether there is a time zone of this IANA name."""
-    return name in available_timezones()
+    return name in _zones()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """All names; to find them is to walk through a tree of files."""
+    return frozenset(available_timezones())
 
 
 def starts(start: datetime, end: datetime, interval: str, timezone: str) -> list[datetime]:
