@@ -483,7 +483,7 @@ def wrapped(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 VALIDATOR = jsonschema_rs.Draft7Validator(SCHEMA)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(ANYTHING | wrapped(ANYTHING) | DOCUMENTS)
 def test_the_schema_says_what_is_refused(document: Any) -> None:
     """What violates the schema, and nothing else, is refused; each violation has a place that
