@@ -493,7 +493,10 @@ def test_values_are_parameters_and_the_workspace_is_in_every_statement(
 ) -> None:
     """No value stands in a text, and each look at the events is of the workspace."""
     filters = (Filter("campaign_id", Match.EQUAL, (ODD,)),)
-    query = _query(ODD, "open_rate", filters=filters, group_by=group_by, interval="month")
+    nested = (Grouping(True, (replace(filters[0], negated=True), *filters)),)
+    query = _query(
+        ODD, "open_rate", filters=filters, groupings=nested, group_by=group_by, interval="month"
+    )
     told = runs(starts(query.start, query.end, "month", "UTC"))
     for sql in (
         statements.totals(query, "db"),
