@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from making import Event, iso
+from making import EPOCH, Event, iso
 from postledger.events import EVENT_TYPES
-from postledger.metrics import GROUPS, METRICS
-from postledger.query import Filter, Match, MetricsQuery, MetricsRow
+from postledger.intervals import LENGTHS
+from postledger.metrics import GROUPS, METRICS, VENDOR_GROUPS
+from postledger.query import Filter, Grouping, Match, MetricsQuery, MetricsRow
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -167,21 +168,34 @@ def types(name: str) -> set[str]:
 # -- the model: groups and time
 
 
+OTHERS: dict[str, Callable[[Event], str]] = {
+    "account": lambda event: event.get("subaccount_id") or "0",
+    "attempt": lambda event: ["1", "2", "3+"][min(event.get("num_retries", 0), 2)],
+    "class": lambda event: str(event.get("bounce_class", 1)),
+    "link_name": lambda event: event.get("target_link_name") or "Raw URL",
+}
+"""Groups that are not just a field."""
+
+
 def keys(event: Event, group_by: Sequence[str]) -> list[tuple[str, ...]]:
     """The groups that an event is in: for each of its tags."""
     found: list[tuple[str, ...]] = [()]
     for name in group_by:
         if name == "tag":
             values = list(dict.fromkeys(event.get("rcpt_tags") or [""]))
+        elif name in OTHERS:
+            values = [OTHERS[name](event)]
         else:
-            values = [str(event.get(GROUPS[name], ""))]
+            values = [str(event.get((GROUPS | VENDOR_GROUPS)[name], ""))]
         found = [(*key, each) for key in found for each in values]
     return found
 
 
 TICK = timedelta(minutes=15)
 """The offsets of all zones here are whole quarters of an hour."""
+MINUTES = {"minute": MINUTE, "5 minutes": 5 * MINUTE, "15 minutes": 15 * MINUTE}
 MARK: dict[str, Callable[[datetime], Any]] = {
+    "half day": lambda local: (local.date(), local.hour < 12),
     "day": lambda local: local.date(),
     "week": lambda local: local.isocalendar()[:2],
     "month": lambda local: (local.year, local.month),
@@ -202,10 +216,11 @@ def all_starts(zone: str, interval: str, about: datetime) -> list[datetime]:
 
 def slots(query: MetricsQuery, about: datetime) -> list[datetime]:
     assert query.interval
-    if query.interval == "minute":
-        begin = query.start.replace(second=0, microsecond=0)
-        number = -((begin - query.end) // MINUTE) if query.end > query.start else 0
-        return [begin + n * MINUTE for n in range(number)]
+    if query.interval in MINUTES:
+        step = MINUTES[query.interval]
+        begin = query.start - (query.start - EPOCH) % step
+        number = -((begin - query.end) // step) if query.end > query.start else 0
+        return [begin + n * step for n in range(number)]
     found = all_starts(query.timezone, query.interval, about)
     begin = max(each for each in found if each <= query.start)
     return [each for each in found if begin <= each < query.end] if query.end > query.start else []
@@ -219,6 +234,10 @@ def expected(events: Sequence[Event], query: MetricsQuery, about: datetime) -> l
         if query.start <= when(event) < query.end
         and event["type"] in wanted
         and all(matches(filter_, event) for filter_ in query.filters)
+        and all(
+            (any if each.any_of else all)(matches(filter_, event) for filter_ in each.filters)
+            for each in query.groupings
+        )
     ]
     groups: dict[tuple[str, ...], list[Event]] = {} if query.group_by else {(): []}
     for event in chosen:
@@ -241,10 +260,10 @@ def expected(events: Sequence[Event], query: MetricsQuery, about: datetime) -> l
 def _row(
     query: MetricsQuery, key: tuple[str, ...], time: datetime | None, events: list[Event]
 ) -> MetricsRow:
-    shown: list[str | int | None] = list(key)
-    if "bounce_class" in query.group_by:
-        place = query.group_by.index("bounce_class")
-        shown[place] = int(key[place]) if key[place] else None
+    shown = (
+        (int(text) if text else None) if name in {"bounce_class", "class"} else text
+        for name, text in zip(query.group_by, key, strict=True)
+    )
     values = tuple(value(name, events) for name in query.metrics)
     return MetricsRow(time, tuple(shown), values)
 
@@ -256,8 +275,12 @@ def when(event: Event) -> datetime:
 def matches(filter_: Filter, event: Event) -> bool:
     found = event.get(filter_.field, "")
     if filter_.match is Match.MEMBER:
-        return any(each in found for each in filter_.values)
-    return found in filter_.values
+        test = any(each in found for each in filter_.values)
+    elif filter_.match is Match.CONTAINS:
+        test = any(str(each).lower() in found.lower() for each in filter_.values)
+    else:
+        test = found in filter_.values
+    return test != filter_.negated
 
 
 # -- what may happen
@@ -310,8 +333,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "user_agent_parsed": st.sampled_from([{"is_prefetched": True}, {"is_prefetched": False}, {}]),
     **{
         name: TEXTS
-        for name in GROUPS
-        if name not in {"type", "recipient_domain", "bounce_class", "tag"}
+        for name in (GROUPS | VENDOR_GROUPS).values()
+        if name not in {"type", "recipient_domain", "bounce_class", "rcpt_tags", "num_retries"}
     },
 }
 FILTERS = st.lists(
@@ -325,6 +348,21 @@ FILTERS = st.lists(
     unique=True,
     max_size=2,
 )
+SOME = st.lists(
+    st.sampled_from(
+        [
+            Filter("campaign_id", Match.EQUAL, ("a", ODD)),
+            Filter("campaign_id", Match.EQUAL, ("b",), negated=True),
+            Filter("bounce_class", Match.EQUAL, (10, 20), negated=True),
+            Filter("template_id", Match.CONTAINS, ("A", "P0")),
+            Filter("subject", Match.CONTAINS, ("\n", "B"), negated=True),
+        ]
+    ),
+    unique=True,
+    min_size=1,
+    max_size=3,
+)
+GROUPINGS = st.lists(st.builds(Grouping, st.booleans(), SOME.map(tuple)), max_size=2)
 
 
 @st.composite
@@ -333,12 +371,14 @@ def questions(draw: st.DrawFn) -> tuple[datetime, list[Event], MetricsQuery]:
     zone = draw(st.sampled_from(list(TURNS)))
     about = datetime.fromisoformat(draw(st.sampled_from(TURNS[zone]))).replace(tzinfo=UTC)
     events = draw(st.lists(made(about), min_size=draw(st.sampled_from([0, 8, 16])), max_size=25))
-    interval = draw(st.sampled_from([None, "minute", "hour", "day", "week", "month"]))
-    longest = {"minute": 180 * MINUTE, "hour": 4 * DAY}.get(str(interval), 50 * DAY)
+    interval = draw(st.sampled_from([None, *LENGTHS]))
+    longest = {"hour": 4 * DAY, "half day": 9 * DAY}.get(str(interval), 50 * DAY)
+    longest = 180 * MINUTE if interval in MINUTES else longest
     start, end = about - longest / 2, about + longest / 2
     if draw(st.booleans()):
         start, end = max(draw(moments(about)), start), min(draw(moments(about)), end)
-    groups = st.lists(st.sampled_from(list(GROUPS)), unique=True, max_size=2) | st.just(["tag"])
+    names = st.sampled_from([*GROUPS, *VENDOR_GROUPS])
+    groups = st.lists(names, unique=True, max_size=2) | st.just(["tag"])
     some = st.lists(st.sampled_from(list(METRICS)), unique=True, min_size=1, max_size=3)
     metrics = tuple(draw(some | st.permutations(list(METRICS))))
     query = MetricsQuery(
@@ -352,5 +392,6 @@ def questions(draw: st.DrawFn) -> tuple[datetime, list[Event], MetricsQuery]:
         zone,
         draw(st.none() | st.sampled_from(metrics)),
         draw(st.sampled_from([1, 2, 1000])),
+        groupings=tuple(draw(st.just([]) | GROUPINGS)),
     )
     return about, events, query

@@ -18,6 +18,7 @@ import pytest
 from conftest import Client
 from postledger import cli
 from postledger.cli.keys import keys, workspaces
+from postledger.cli.rollups import rollups
 from postledger.dialects import DIALECTS
 from postledger.events import STATES
 from postledger.http.description import document
@@ -264,7 +265,7 @@ def test_every_figure_is_documented() -> None:
 
 
 def commands() -> list[str]:
-    groups = {"keys": keys, "workspaces": workspaces}
+    groups = {"keys": keys, "workspaces": workspaces, "rollups": rollups}
     assert set(cli.GROUPS) == set(groups)
     below = [f"{name} {each}" for name, app in groups.items() for each in app if each[0] != "-"]
     return [command.name for command in cli.COMMANDS] + below

@@ -19,6 +19,7 @@ SKIPPED = datetime(2011, 12, 30, 9, 59, tzinfo=UTC)
 
 @given(TIMES, st.sampled_from(sorted(LENGTHS)), st.integers(1, 40), st.sampled_from(ZONES))
 @example(SKIPPED, "day", 3, "Pacific/Apia")
+@example(SKIPPED, "half day", 3, "Pacific/Apia")
 @example(datetime(2006, 10, 29, 2, tzinfo=UTC), "day", 2, "America/St_Johns")
 def test_intervals_have_no_gap(start: datetime, interval: str, number: int, zone: str) -> None:
     """They follow one another, the first one has the start of the range in it, the last its end,
@@ -38,9 +39,14 @@ def test_intervals_have_no_gap(start: datetime, interval: str, number: int, zone
 @given(TIMES, st.sampled_from(ZONES))
 @example(SKIPPED, "Pacific/Apia")
 def test_where_they_start(start: datetime, zone: str) -> None:
-    """An hour where the clock shows a full one; a day, a week and a month where the date of the day
-    before ends, a week on Monday and a month on the first, unless the zone skipped these."""
+    """Minutes where the clock shows a multiple of their number, an hour where it shows a full one;
+    a day, a week and a month where the date of the day before ends, a week on Monday and a month on
+    the first, unless the zone skipped these."""
     end = start + 400 * timedelta(days=1)
+    for number in (5, 15):
+        for at in starts(start, start + timedelta(hours=3), f"{number} minutes", zone):
+            clock = at.astimezone(ZoneInfo(zone))
+            assert (0, 0) == (clock.minute % number, clock.second)
     for at in starts(start, start + timedelta(days=3), "hour", zone):
         clock = at.astimezone(ZoneInfo(zone))
         assert (0, 0) == (clock.minute, clock.second)
@@ -74,6 +80,30 @@ def test_days_when_clocks_are_changed(zone: str, day: str, hours: float) -> None
     assert timedelta(hours=hours) == following - first
     clock = starts(first, following, "hour", zone)
     assert int(hours) == len(clock) - 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "expected"),
+    [
+        ("UTC", "2026-11-01T13:00", ["2026-11-01T12:00", "2026-11-02T00:00", "2026-11-02T12:00"]),
+        (
+            "Europe/Warsaw",
+            "2026-10-25T00:00",
+            ["2026-10-24T22:00", "2026-10-25T11:00", "2026-10-25T23:00", "2026-10-26T11:00"],
+        ),
+        (
+            "Asia/Beirut",  # midnight is skipped
+            "2026-03-28T22:00",
+            ["2026-03-28T22:00", "2026-03-29T09:00", "2026-03-29T21:00", "2026-03-30T09:00"],
+        ),
+    ],
+)
+def test_half_days(zone: str, start: str, expected: list[str]) -> None:
+    """They start at midnight and at noon of the zone, and are longer or shorter when its clock is
+    changed."""
+    at = datetime.fromisoformat(start).replace(tzinfo=UTC)
+    found = starts(at, at + timedelta(hours=25), "half day", zone)
+    assert expected == [time.strftime("%Y-%m-%dT%H:%M") for time in found][: len(expected)]
 
 
 def test_an_empty_range() -> None:

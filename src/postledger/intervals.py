@@ -1,14 +1,16 @@
 """The intervals of a time series in a time zone: where each one starts.
 
-Hours start when the zone's clock shows a full hour, days, weeks (on Monday) and months at the
-zone's midnight, or where the clock skips it, right after. So a day has 23 or 25 hours when the
-clock is changed; where it is changed by half an hour, an hour has 90 minutes. Minutes are those of
-UTC, from which every zone has differed by whole minutes since 1972.
+Hours start when the zone's clock shows a full hour, half days at its midnight and noon, days, weeks
+(on Monday) and months at its midnight, or where the clock skips it, right after. So a day has 23 or
+25 hours when the clock is changed; where it is changed by half an hour, an hour has 90 minutes.
+Minutes, and runs of 5 and 15 of them, are those of UTC, from which every zone has differed by whole
+quarters of an hour since 1972.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,8 +21,13 @@ LENGTHS: dict[str, timedelta] = {
     "day": _DAY,
     "week": 7 * _DAY,
     "month": 28 * _DAY,
+    "5 minutes": 5 * _MINUTE,
+    "15 minutes": 15 * _MINUTE,
+    "half day": 12 * _HOUR,
 }
 """The intervals, and how long one is at least, but for changes of the clock."""
+PUBLIC: tuple[str, ...] = ("minute", "hour", "day", "week", "month")
+"""Those that our own API offers; the others are those of wire APIs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,13 @@ class Run:
 
 def is_zone(name: str) -> bool:
     """Whether there is a time zone of this IANA name."""
-    return name in available_timezones()
+    return name in _zones()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """All names; to find them is to walk through a tree of files."""
+    return frozenset(available_timezones())
 
 
 def starts(start: datetime, end: datetime, interval: str, timezone: str) -> list[datetime]:
@@ -62,11 +75,15 @@ def runs(found: list[datetime]) -> list[Run]:
     return told
 
 
-def _minutes(start: datetime, _: ZoneInfo) -> Iterator[datetime]:
-    at = start.astimezone(UTC).replace(second=0, microsecond=0)
-    while True:
-        yield at
-        at += _MINUTE
+def _minutes(number: int) -> Callable[[datetime, ZoneInfo], Iterator[datetime]]:
+    def series(start: datetime, _: ZoneInfo) -> Iterator[datetime]:
+        utc = start.astimezone(UTC)
+        at = utc.replace(minute=utc.minute // number * number, second=0, microsecond=0)
+        while True:
+            yield at
+            at += number * _MINUTE
+
+    return series
 
 
 def _hours(start: datetime, zone: ZoneInfo) -> Iterator[datetime]:
@@ -90,6 +107,14 @@ def _next_hour(at: datetime, zone: ZoneInfo) -> datetime:
 def _past_the_hour(at: datetime, zone: ZoneInfo) -> timedelta:
     clock = at.astimezone(zone)
     return timedelta(minutes=clock.minute, seconds=clock.second)
+
+
+def _half_days(start: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    day = start.astimezone(zone).date() - _DAY
+    while True:
+        yield _midnight(day, zone)
+        yield datetime.combine(day, time(12), zone).astimezone(UTC)
+        day += _DAY
 
 
 def _days(start: datetime, zone: ZoneInfo) -> Iterator[datetime]:
@@ -118,8 +143,11 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 _SERIES: dict[str, Callable[[datetime, ZoneInfo], Iterator[datetime]]] = {
-    "minute": _minutes,
+    "minute": _minutes(1),
+    "5 minutes": _minutes(5),
+    "15 minutes": _minutes(15),
     "hour": _hours,
+    "half day": _half_days,
     "day": _days,
     "week": _weeks,
     "month": _months,

@@ -275,6 +275,18 @@ GROUPS: dict[str, str] = {
 }
 """By what figures can be grouped, and the field of the event."""
 
+VENDOR_GROUPS: dict[str, str] = {
+    "mailbox_provider_region": "mailbox_provider_region",
+    "subject": "subject",
+    "account": "subaccount_id",
+    "attempt": "num_retries",
+    "class": "bounce_class",
+    "link_name": "target_link_name",
+}
+"""Groups of wire APIs only. `account`: the sub-account, `0` for the primary one, whose events may
+name none. `attempt`: `1`, `2` or `3+`. `class`: of a bounce, 1 when it has none. `link_name`: `Raw
+URL` for links without a name."""
+
 
 def figure(name: str) -> Figure:
     """The definition of a metric, or of a part of one."""

@@ -47,11 +47,20 @@ FILTERS: dict[str, tuple[str, Match]] = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Any of `values` matches `field`."""
+    """Any of `values` matches `field`; `negated`: none of them does."""
 
     field: str
     match: Match
     values: tuple[str | int, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """At least one of `filters` must match, or all of them; never without filters."""
+
+    any_of: bool
+    filters: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +168,11 @@ class Envelope:
 class MetricsQuery:
     """Figures of the events of one workspace from `start` (inclusive) to `end` (exclusive), UTC.
 
-    `metrics` and `group_by` are names of `metrics.METRICS` and `metrics.GROUPS`. `interval`, a name
-    of `intervals.LENGTHS` in the time zone `timezone`: a series; None: one figure for the range.
+    `metrics` are names of `metrics.METRICS`, `group_by` of `metrics.GROUPS` or `VENDOR_GROUPS`.
+    `interval`, a name of `intervals.LENGTHS` in the time zone `timezone`: a series; None: a figure
+    for the range.
     Groups come in the order of the metric `order_by`, the largest first, at most `limit` of them.
+    All `filters` and all `groupings` must match.
     """
 
     workspace: str
@@ -175,6 +186,7 @@ class MetricsQuery:
     order_by: str | None = None
     limit: int = 1000
     alternatives: tuple[Filter, ...] = ()
+    groupings: tuple[Grouping, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Clients of other services for Python, as published, over a real socket (`python/`)."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from mailing import HERE, figures, ids, missing, readers, run, shown, stored
+from mailing import HERE, events, figures, ids, missing, readers, run, shown, stored
 
 from conftest import Client, Server
 
@@ -173,6 +174,18 @@ def test_sparkpost_pages_to_the_end(november: Client) -> None:
     assert found(sparkpost(november, "everything")) == [
         each for page in pages for each in found(page)
     ]
+
+
+def test_sparkpost_figures(november: Client) -> None:
+    """The client's lists of campaigns and domains, and figures through its base resource."""
+    names, domains = sparkpost(november, "values")
+    assert {"black-friday", "monday_mailshot"} == set(names)
+    assert ["mail.example"] == domains
+    counted = Counter((event["campaign_id"], event["type"]) for event in events())
+    assert {name: (counted[name, "delivery"], counted[name, "bounce"]) for name in names} == {
+        row["campaign_id"]: (row["count_delivered"], row["count_bounce"])
+        for row in sparkpost(november, "figures")
+    }
 
 
 def test_sparkpost_with_a_wrong_key(november: Client) -> None:

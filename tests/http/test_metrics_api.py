@@ -196,6 +196,8 @@ def test_the_last_seven_days(client: Client) -> None:
     ("name", "pairs"),
     [
         ("metric", [("metric", "count_everything")]),
+        ("interval", [("interval", "15 minutes")]),
+        ("group_by", [("group_by", "attempt")]),
         ("metric", [("metric", "_admin_class_bounce")]),
         ("metric", [("metric", "")]),
         ("group_by", [("group_by", "rcpt_to")]),

@@ -14,7 +14,7 @@ from making import Event, iso
 from postledger.errors import BadInput
 from postledger.intervals import runs, starts
 from postledger.metrics import METRICS
-from postledger.query import Filter, Match, MetricsQuery, MetricsRow
+from postledger.query import Filter, Grouping, Match, MetricsQuery, MetricsRow
 from postledger.store import metrics as statements
 from reckoning import (
     COUNTS,
@@ -119,17 +119,21 @@ def test_values_are_parameters_and_the_workspace_is_in_every_statement(
 ) -> None:
     """No value stands in a text, and each look at the events is of the workspace."""
     filters = (Filter("campaign_id", Match.EQUAL, (ODD,)),)
-    query = _query(ODD, "open_rate", filters=filters, group_by=group_by, interval="month")
+    nested = (Grouping(True, (replace(filters[0], negated=True), *filters)),)
+    query = _query(
+        ODD, "open_rate", filters=filters, groupings=nested, group_by=group_by, interval="month"
+    )
     told = runs(starts(query.start, query.end, "month", "UTC"))
     for sql in (
         statements.totals(query, "db"),
         statements.series(query, told, "db", chosen=[group_by] if group_by else None),
+        statements.totals(_query(ODD, "delivery_rate", filters=filters), "db", through=7),
     ):
         assert ODD not in sql.text
         looks = re.findall(
-            r"FROM db\.events (?:ARRAY JOIN .*? AS each_tag )?WHERE (.{14})", sql.text
+            r"FROM db\.(?:events|rollups) (?:ARRAY JOIN .*? AS each_tag )?WHERE (.{14})", sql.text
         )
         assert looks
-        assert len(looks) == sql.text.count("db.events")
+        assert len(looks) == sql.text.count("db.")
         assert {"workspace = {p"} == set(looks)
         assert list(sql.parameters.values()).count(ODD) == len(looks)

@@ -18,7 +18,7 @@ from postledger.http import parameters
 from postledger.http.auth import SCOPE, workspace_of
 from postledger.http.parameters import Given, Pairs
 from postledger.http.reads import Reads
-from postledger.intervals import LENGTHS, is_zone
+from postledger.intervals import LENGTHS, PUBLIC, is_zone
 from postledger.metrics import DEFAULT, GROUPS, METRICS
 from postledger.query import FILTERS, MetricsQuery, MetricsRow
 from postledger.store.metrics import MOST_ROWS
@@ -54,7 +54,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "interval",
         f"A time series; absent: one figure for the range. At most {MOST_ROWS} intervals by groups",
-        schema=_names(LENGTHS),
+        schema=_names(PUBLIC),
     ),
     Parameter(
         "timezone",
@@ -134,7 +134,7 @@ def parse(pairs: Pairs, workspace: str, now: datetime) -> MetricsQuery:
         asked,
         parameters.filters_of(given),
         _known(given, "group_by", GROUPS),
-        next(iter(_known(given, "interval", LENGTHS)), None),
+        next(iter(_known(given, "interval", PUBLIC)), None),
         _zone(given),
         next(iter(_known(given, "order_by", asked)), None),
         parameters.integer("limit", 1, MOST_GROUPS)(limit),

@@ -206,7 +206,7 @@ def may_be_rolled(query: MetricsQuery) -> bool:
 def dimension_of(query: MetricsQuery) -> str | None:
     """The one dimension that a question is about; None: there are several, or conditions on events
     that the roll-ups do not know."""
-    if query.alternatives or not all(map(_is_known, query.filters)):
+    if query.alternatives or query.groupings or not all(map(_is_known, query.filters)):
         return None
     filtered = {_DIMENSION_OF[f.field] for f in query.filters if f.field != "type"}
     if "tag" in filtered and "tag" in query.group_by:
@@ -223,8 +223,10 @@ _DIMENSION_OF = {GROUPS[name]: name for name in DIMENSIONS}
 def _is_known(filter_: Filter) -> bool:
     if filter_.match is Match.MEMBER:
         return len(filter_.values) == 1  # an event with two of them is in two rows
-    return filter_.match is Match.EQUAL and (
-        filter_.field == "type" or filter_.field in _DIMENSION_OF
+    return (
+        filter_.match is Match.EQUAL
+        and not filter_.negated
+        and (filter_.field == "type" or filter_.field in _DIMENSION_OF)
     )
 
 

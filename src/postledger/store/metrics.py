@@ -21,6 +21,7 @@ from postledger.events import FIELD, Kind
 from postledger.intervals import Run, runs, starts
 from postledger.metrics import (
     GROUPS,
+    VENDOR_GROUPS,
     Combined,
     Count,
     Figure,
@@ -44,7 +45,7 @@ from postledger.store.dimensions import (
     rolled_count,
     window_of,
 )
-from postledger.store.sql import Sql, conditions
+from postledger.store.sql import Sql, conditions, grouped
 
 MOST_ROWS = 100_000
 """Most rows of an answer: groups by intervals."""
@@ -144,7 +145,7 @@ def _number(text: str) -> int | None:
 
 
 def _is_number(group: str) -> bool:
-    return FIELD[GROUPS[group]].kind is Kind.INTEGER
+    return group != "attempt" and FIELD[_FIELDS[group]].kind is Kind.INTEGER
 
 
 # -- statements
@@ -275,6 +276,7 @@ class _Asked:
         )
         where = [
             *conditions(sql, events, self._database),
+            *(grouped(sql, each, self._database) for each in query.groupings),
             f"type IN {listed(_types(bases))}",
             *more,
             *self._of_chosen(),
@@ -338,10 +340,21 @@ def _by(keys: Sequence[str]) -> str:
 def _group(name: str) -> str:
     """What events are grouped by, as text. An event counts for each of its tags; `_EACH_TAG` makes
     a row of each."""
-    if name == "tag":
-        return "each_tag"
-    return f"ifNull(toString({GROUPS[name]}), '')" if _is_number(name) else GROUPS[name]
+    if name in _MADE:
+        return _MADE[name]
+    field = _FIELDS[name]
+    return f"ifNull(toString({field}), '')" if _is_number(name) else field
 
+
+_FIELDS = GROUPS | VENDOR_GROUPS
+_MADE = {
+    "tag": "each_tag",
+    "account": "if(subaccount_id = '', '0', subaccount_id)",
+    "attempt": "multiIf(ifNull(num_retries, 0) <= 0, '1', num_retries = 1, '2', '3+')",
+    "class": "toString(ifNull(bounce_class, 1))",
+    "link_name": "if(target_link_name = '', 'Raw URL', target_link_name)",
+}
+"""Groups that are not just a field."""
 
 _EACH_TAG = "ARRAY JOIN if(empty(rcpt_tags), [''], arrayDistinct(rcpt_tags)) AS each_tag "
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from postledger.events import FIELD, Kind
-from postledger.query import EventQuery, FeedQuery, Filter, Match, MessageQuery, words
+from postledger.query import (
+    EventQuery,
+    FeedQuery,
+    Filter,
+    Grouping,
+    Match,
+    MessageQuery,
+    words,
+)
 from postledger.store.columns import EVENT, NOT_ASKED
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
@@ -327,6 +335,12 @@ def conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
     return where
 
 
+def grouped(sql: Sql, grouping: Grouping, database: str) -> str:
+    """The condition of filters of which one must match, or all."""
+    tests = (_matches(sql, filter_, database) for filter_ in grouping.filters)
+    return f"({(' OR ' if grouping.any_of else ' AND ').join(tests)})"
+
+
 def _range(sql: Sql, query: EventQuery) -> list[str]:
     return [
         _scope(sql, query.workspace),
@@ -355,6 +369,11 @@ def _beyond(sql: Sql, query: EventQuery) -> str:
 
 def _matches(sql: Sql, filter_: Filter, database: str, query: EventQuery | None = None) -> str:
     """The condition of a filter; `query` is needed for `Match.FIRST`."""
+    test = _compared(sql, filter_, database, query)
+    return f"NOT ifNull({test}, 0)" if filter_.negated else test
+
+
+def _compared(sql: Sql, filter_: Filter, database: str, query: EventQuery | None) -> str:
     name, match = filter_.field, filter_.match
     if name in NOT_ASKED or name not in FIELD:
         raise ValueError(f"{name} has no column")

@@ -1,4 +1,4 @@
-"""SparkPost's Events API, and Bird's, which is the same under another path.
+"""SparkPost's Events and Metrics APIs; Bird's Events API is the same under another path.
 
 Contract `bird-sparkpost.md`; the section of each in brackets.
 
@@ -14,6 +14,7 @@ Contract `bird-sparkpost.md`; the section of each in brackets.
 * Paths with and without a slash at the end are the same; names of parameters that are not known
   are ignored (2).
 * Ingest events are not kept, so there are none to be found (5.1).
+* Figures: `from` and `to` are times of `timezone`, in which intervals start too (9).
 """
 
 from postledger.dialects.sparkpost.answers import found, no_ingest_events, old_found
@@ -25,6 +26,20 @@ from postledger.dialects.sparkpost.documents import (
     webhook_samples,
 )
 from postledger.dialects.sparkpost.errors import STATUS, Missing, key, refuse
+from postledger.dialects.sparkpost.figures import (
+    FILTERS_SCHEMA,
+    ROOT,
+    Figures,
+    Listing,
+    discovery,
+    figures,
+    filters_schema,
+    listing,
+    told,
+    values_told,
+)
+from postledger.dialects.sparkpost.metrics import LISTS, VIEWS
+from postledger.dialects.sparkpost.metrics_operations import path_of
 from postledger.dialects.sparkpost.operations import (
     BIRD,
     INGEST_PATH,
@@ -46,7 +61,9 @@ __all__ = [
     "BIRD",
     "EVENTS",
     "FIELDS",
+    "FILTERS_SCHEMA",
     "INGEST_PATH",
+    "LISTS",
     "LONGEST_URI",
     "MESSAGE",
     "NAME",
@@ -54,25 +71,36 @@ __all__ = [
     "OLD",
     "OPERATIONS",
     "PREFIXES",
+    "ROOT",
     "SECURITY",
     "STATUS",
     "TYPES",
     "UNSAID",
+    "VIEWS",
     "WEBHOOK",
+    "Figures",
+    "Listing",
     "Missing",
     "Search",
+    "discovery",
     "documentation",
+    "figures",
+    "filters_schema",
     "found",
     "key",
+    "listing",
     "no_ingest_events",
     "old_found",
     "old_rows",
     "old_samples",
     "old_search",
+    "path_of",
     "refuse",
     "rows",
     "samples",
     "search",
+    "told",
+    "values_told",
     "webhook_documentation",
     "webhook_samples",
 ]

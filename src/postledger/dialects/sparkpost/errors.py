@@ -1,6 +1,6 @@
 """The key, and failures: `{"errors": [{"message", "code", "description"}]}`.
 
-Contract `bird-sparkpost.md`, sections 1 and 8. The same on SparkPost's paths and on Bird's (U-12).
+Contract `bird-sparkpost.md`, sections 1, 8, 9. The same on SparkPost's paths and on Bird's (U-12).
 """
 
 from base64 import b64decode
@@ -14,9 +14,21 @@ from postledger.errors import BadInput, PostledgerError, Unauthenticated
 
 
 class Missing(BadInput):
-    """A parameter that another one needs is absent."""
+    """A parameter is absent that the path needs, or another parameter."""
 
     title = "A parameter is missing"
+
+
+class SchemaViolation(BadInput):
+    """`query_filters` is not as its schema says; `violations` has each path and what is wrong."""
+
+    title = "The filters are not valid"
+
+    def __init__(self, violations: list[dict[str, str]]) -> None:
+        first = violations[0]
+        place = f"{first['path']}: " if first["path"] else ""
+        super().__init__(f"query_filters: {place}{first['message']}")
+        self.violations = violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,7 @@ class Shape:
 STATUS: dict[type[PostledgerError], Shape] = {
     errors.BadInput: Shape(400, "invalid params", "1200"),
     Missing: Shape(400, "required parameter is missing", "1401"),
+    SchemaViolation: Shape(400, "invalid params", "1200"),
     errors.BadCursor: Shape(400, "invalid params", "1200"),
     errors.Unreadable: Shape(400, "invalid params", "1200"),
     errors.Unsupported: Shape(415, "unsupported content type", "1700"),
@@ -59,8 +72,10 @@ def refuse(error: PostledgerError, call: Call) -> Reply:  # noqa: ARG001 -- the 
         element["code"] = shape.code
     if shape.described:
         element["description"] = str(error)
-    body = msgspec.json.encode({"errors": [element]})
-    return Reply(body, shape.status, headers=_headers(error))
+    told: dict[str, object] = {"errors": [element]}
+    if isinstance(error, SchemaViolation):
+        told["validationErrors"] = error.violations
+    return Reply(msgspec.json.encode(told), shape.status, headers=_headers(error))
 
 
 def _headers(error: PostledgerError) -> dict[str, str]:

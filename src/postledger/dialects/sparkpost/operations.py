@@ -1,7 +1,7 @@
-"""The paths that the API answers, as data. Contract `bird-sparkpost.md`, sections 1, 3 and 5."""
+"""The paths that the API answers, as data. Contract `bird-sparkpost.md`, sections 1, 3, 5 and 9."""
 
-from typing import Any
-
+from postledger.dialects.sparkpost.metrics_operations import METRICS_OPERATIONS
+from postledger.dialects.sparkpost.schemas import Schema, array_of, object_of
 from postledger.dialects.sparkpost.search import (
     DEFAULT_PER_PAGE,
     LISTS,
@@ -20,8 +20,6 @@ from postledger.dialects.sparkpost.tables import (
 from postledger.dialects.wire import Operation, Parameter
 from postledger.events import FIELD
 from postledger.query import Match
-
-Schema = dict[str, Any]
 
 MESSAGE = "/api/v1/events/message"
 BIRD = "/api/workspaces/{workspaceId}/reach/events/message"
@@ -46,14 +44,6 @@ _SCHEMAS: dict[Form, Schema] = {
 }
 
 
-def _object(required: Schema, **optional: Schema) -> Schema:
-    return {"type": "object", "properties": required | optional, "required": list(required)}
-
-
-def _array(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
 _EVENT: Schema = {
     "type": "object",
     "properties": {"type": {"type": "string", "enum": list(SERVED)}}
@@ -69,24 +59,24 @@ _LINKS: Schema = {
     "properties": {"next": {"type": "string", "description": "Path and query of the next page"}},
     "additionalProperties": False,
 }
-_FOUND = _object({"results": _array(_EVENT), "total_count": _COUNT, "links": _LINKS})
+_FOUND = object_of({"results": array_of(_EVENT), "total_count": _COUNT, "links": _LINKS})
 _RELATIONS: Schema = {"type": "string", "enum": ["first", "previous", "next", "last"]}
-_OLD_FOUND = _object(
+_OLD_FOUND = object_of(
     {
-        "results": _array(_ANY_OBJECT),
+        "results": array_of(_ANY_OBJECT),
         "total_count": _COUNT,
-        "links": _array(_object({"href": _TEXT, "rel": _RELATIONS})),
+        "links": array_of(object_of({"href": _TEXT, "rel": _RELATIONS})),
     }
 )
 _DESCRIBED: Schema = {
     "type": "object",
-    "additionalProperties": _object({"description": _TEXT, "sampleValue": {}}),
+    "additionalProperties": object_of({"description": _TEXT, "sampleValue": {}}),
 }
-_GROUP = _object(
+_GROUP = object_of(
     {
         "events": {
             "type": "object",
-            "additionalProperties": _object(
+            "additionalProperties": object_of(
                 {"event": _DESCRIBED, "description": _TEXT, "display_name": _TEXT}
             ),
         },
@@ -94,11 +84,11 @@ _GROUP = _object(
         "display_name": _TEXT,
     }
 )
-_WRAPPED = _object({"msys": {"type": "object", "properties": dict.fromkeys(GROUPS, _ANY_OBJECT)}})
+_WRAPPED = object_of({"msys": {"type": "object", "properties": dict.fromkeys(GROUPS, _ANY_OBJECT)}})
 
 
 def _results(schema: Schema) -> Schema:
-    return _object({"results": schema})
+    return object_of({"results": schema})
 
 
 _FROM = Parameter("from", "First time, inclusive: YYYY-MM-DDTHH:MM:SSZ; default 24 hours ago")
@@ -178,7 +168,7 @@ OPERATIONS: tuple[Operation, ...] = (
             f"{mount}/documentation",
             "SparkPost: fields of each type of event",
             scope=None,
-            answer=_results(_array(_DESCRIBED)),
+            answer=_results(array_of(_DESCRIBED)),
         )
         for mount in (MESSAGE, BIRD)
     ),
@@ -187,7 +177,7 @@ OPERATIONS: tuple[Operation, ...] = (
             f"{mount}/samples",
             "SparkPost: a sample of each type of event",
             _SAMPLES,
-            answer=_results(_array(_EVENT)),
+            answer=_results(array_of(_EVENT)),
         )
         for mount in (MESSAGE, BIRD)
     ),
@@ -201,13 +191,14 @@ OPERATIONS: tuple[Operation, ...] = (
         f"{WEBHOOK}/samples",
         "SparkPost: a sample of each type of event in webhooks",
         (_events(*SERVED, *WEBHOOK_EVENTS), _DELIMITER),
-        answer=_results(_array(_WRAPPED)),
+        answer=_results(array_of(_WRAPPED)),
     ),
     Operation(OLD, "SparkPost: search for events, older form", _OLD_SEARCH, answer=_OLD_FOUND),
     Operation(
         f"{OLD}/events/samples",
         "SparkPost: a sample of each type of event, older form",
         _SAMPLES,
-        answer=_results(_array(_ANY_OBJECT)),
+        answer=_results(array_of(_ANY_OBJECT)),
     ),
+    *METRICS_OPERATIONS,
 )

@@ -85,9 +85,9 @@ def _drop_nulls(decoded: Rows) -> None:
 def _finish(decoded: Rows) -> Rows:
     for row in decoded:
         if row.subaccount_id is not UNSET:
-            row.subaccount_id = _integer(row.subaccount_id)
+            row.subaccount_id = number_or_text(row.subaccount_id)
         if row.customer_id is not UNSET:
-            row.customer_id = _integer(row.customer_id)
+            row.customer_id = number_or_text(row.customer_id)
         if row.transactional is not UNSET:
             row.transactional = _flag(row.transactional)
         for name, change in _CHANGES[type(row)]:
@@ -123,7 +123,7 @@ def _flag(value: bool) -> str:  # noqa: FBT001 -- it is the value
 
 
 @lru_cache(4096)
-def _integer(text: str) -> int | str:
+def number_or_text(text: str) -> int | str:
     """Numbers are signed and of 32 bits there; larger ids are strings (section 2)."""
     if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
         return text

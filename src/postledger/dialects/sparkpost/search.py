@@ -4,13 +4,22 @@ Contract `bird-sparkpost.md`, sections 3, 4 and 5. Filters of different names mu
 the values of one any. Names that a request has beyond the tables are ignored, as there.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from postledger.dialects.sparkpost import paging, times
 from postledger.dialects.sparkpost.errors import Missing
+from postledger.dialects.sparkpost.parameters import (
+    LARGEST,
+    Given,
+    Values,
+    given_of,
+    integer,
+    listed,
+    one,
+    subaccount,
+)
 from postledger.dialects.sparkpost.tables import EVENTS, INGEST_EVENTS, SERVED, TYPES
 from postledger.dialects.wire import Call
 from postledger.errors import BadInput
@@ -20,9 +29,6 @@ MOST, DEFAULT_PER_PAGE = 10_000, 1_000
 DEFAULT_SPAN = timedelta(hours=24)
 DEFAULT_DELAY = timedelta(minutes=1)
 _INITIAL = "initial"
-
-Given = Mapping[str, list[str]]
-Values = tuple[str | int, ...]
 
 
 def _text(_: str, text: str) -> Values:
@@ -35,13 +41,7 @@ def _address(_: str, text: str) -> Values:
 
 
 def _number(name: str, text: str) -> Values:
-    return (_integer(name, text, -_LARGEST, _LARGEST),)
-
-
-def _subaccount(name: str, text: str) -> Values:
-    """0 is the primary account, whose events may say so or name none."""
-    number = _integer(name, text, 0, _LARGEST)
-    return (str(number),) if number else ("0", "")
+    return (integer(name, text, -LARGEST, LARGEST),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ LISTS: dict[str, List] = {
     "templates": List("template_id", Match.TOKENS),
     "sending_ips": List("sending_ip"),
     "ip_pools": List("ip_pool", Match.TOKENS),
-    "subaccounts": List("subaccount_id", read=_subaccount),
+    "subaccounts": List("subaccount_id", read=subaccount),
     "messages": List("message_id"),
     "transmissions": List("transmission_id"),
     "mailbox_providers": List("mailbox_provider", Match.TOKENS),
@@ -82,7 +82,7 @@ OLD_LISTS: dict[str, List] = {
     "friendly_froms": List("friendly_from", Match.ADDRESS, _address),
     "message_ids": List("message_id"),
     "recipients": List("rcpt_to", read=_address),
-    "subaccounts": List("subaccount_id", read=_subaccount),
+    "subaccounts": List("subaccount_id", read=subaccount),
     "template_ids": List("template_id"),
     "transmission_ids": List("transmission_id"),
 }
@@ -111,8 +111,8 @@ def search(call: Call) -> Search:
     A cursor has the whole question in it, so that it goes on with the same list whatever a client
     made of the other parameters; only `per_page` may change.
     """
-    given = _given(call.pairs, _KNOWN)
-    text = _one(given, "cursor", _INITIAL)
+    given = given_of(call.pairs, _KNOWN)
+    text = one(given, "cursor", _INITIAL)
     if text != _INITIAL:
         return _following(call, given, text)
     page, per_page = _page(given), _per_page(given, DEFAULT_PER_PAGE)
@@ -126,11 +126,11 @@ def _following(call: Call, given: Given, text: str) -> Search:
     mark = paging.read(call.workspace, text)
     per_page = _per_page(given, mark.per_page)
     query = EventQuery(call.workspace, mark.start, mark.end, limit=per_page, after=mark.place)
-    return _filtered(Search(query, call.path, mark.pairs), _given(mark.pairs, _KNOWN))
+    return _filtered(Search(query, call.path, mark.pairs), given_of(mark.pairs, _KNOWN))
 
 
 def _filtered(search: Search, given: Given) -> Search:
-    if _values(given, "ab_test_versions") and not _values(given, "ab_tests"):
+    if listed(given, "ab_test_versions") and not listed(given, "ab_tests"):
         raise Missing("ab_test_versions needs ab_tests beside it")
     asked = _lists(given, LISTS)
     types, alternatives = _types(_events(given, SERVED) or list(EVENTS))
@@ -160,14 +160,14 @@ def _ours(names: list[str]) -> Values:
 
 def old_search(call: Call) -> Search:
     """The question of `message-events`, whose pages have numbers. Raises BadInput."""
-    given = _given(call.pairs, _OLD_KNOWN)
+    given = given_of(call.pairs, _OLD_KNOWN)
     page, per_page = _page(given), _per_page(given, DEFAULT_PER_PAGE)
     start, end = _range(given, call.now)
     kept = _OLD_KNOWN - _PAGING - {"from", "to", "timezone"}
     filters = (
         Filter("type", Match.EQUAL, _ours(_events(given, SERVED) or list(EVENTS))),
         *_lists(given, OLD_LISTS),
-        *_wildcards(_one(given, "reason", "")),
+        *_wildcards(one(given, "reason", "")),
     )
     query = EventQuery(
         call.workspace, start, end, filters, limit=per_page, offset=_offset(page, per_page)
@@ -187,14 +187,14 @@ def _wildcards(pattern: str) -> tuple[Filter, ...]:
 
 def ingest_search(call: Call) -> None:
     """Check the parameters of `events/ingest`. There is nothing to find, so no cursor is good."""
-    given = _given(call.pairs, INGEST)
+    given = given_of(call.pairs, INGEST)
     _per_page(given, DEFAULT_PER_PAGE)
     _range(given, call.now)
     _events(given, INGEST_EVENTS)
     _lists(given, {"subaccounts": LISTS["subaccounts"]})
-    if _one(given, "retryable", "true") not in {"true", "false"}:
+    if one(given, "retryable", "true") not in {"true", "false"}:
         raise BadInput.parameter("retryable", "expected true or false")
-    if _one(given, "cursor", _INITIAL) != _INITIAL:
+    if one(given, "cursor", _INITIAL) != _INITIAL:
         raise paging.refused("is not one that was given; start with cursor=initial")
 
 
@@ -208,67 +208,35 @@ INGEST = frozenset(
 
 def named_events(call: Call, known: Mapping[str, object]) -> list[str]:
     """The types that a request for samples names; all when it names none."""
-    return _events(_given(call.pairs, frozenset({"events", "delimiter"})), known) or list(known)
+    return _events(given_of(call.pairs, frozenset({"events", "delimiter"})), known) or list(known)
 
 
 # -- pieces
 
 
-def _given(pairs: tuple[tuple[str, str], ...], known: frozenset[str]) -> Given:
-    """The parameters that are known and not blank."""
-    given: dict[str, list[str]] = {}
-    for name, value in pairs:
-        if name in known and (value.strip() or (name == "delimiter" and value)):
-            given.setdefault(name, []).append(value)
-    return given
-
-
-def _one(given: Given, name: str, default: str) -> str:
-    values = set(given.get(name, [default]))
-    if len(values) > 1:
-        raise BadInput.parameter(name, "is given twice")
-    return values.pop()
-
-
-def _values(given: Given, name: str) -> list[str]:
-    delimiter = _one(given, "delimiter", ",")
-    parts = (part.strip() for text in given.get(name, ()) for part in text.split(delimiter))
-    return [part for part in parts if part]
-
-
 def _lists(given: Given, table: Mapping[str, List]) -> tuple[Filter, ...]:
     found = []
     for name, column in table.items():
-        values = [v for text in _values(given, name) for v in column.read(name, text)]
+        values = [v for text in listed(given, name) for v in column.read(name, text)]
         if values:
             found.append(Filter(column.field, column.match, tuple(values)))
     return tuple(found)
 
 
 def _events(given: Given, known: Mapping[str, object]) -> list[str]:
-    names = _values(given, "events")
+    names = listed(given, "events")
     for name in names:
         if name not in known:
             raise BadInput.parameter("events", f"{name} is none of {', '.join(known)}")
     return names
 
 
-_LARGEST = 2**31 - 1
-_DIGITS = re.compile(r"-?[0-9]{1,10}")
-
-
-def _integer(name: str, text: str, least: int, most: int) -> int:
-    if not _DIGITS.fullmatch(text.strip()) or not least <= int(text) <= most:
-        raise BadInput.parameter(name, f"expected an integer from {least} to {most}")
-    return int(text)
-
-
 def _per_page(given: Given, default: int) -> int:
-    return _integer("per_page", _one(given, "per_page", str(default)), 1, MOST)
+    return integer("per_page", one(given, "per_page", str(default)), 1, MOST)
 
 
 def _page(given: Given) -> int:
-    return _integer("page", _one(given, "page", "1"), 1, _LARGEST)
+    return integer("page", one(given, "page", "1"), 1, LARGEST)
 
 
 def _offset(page: int, per_page: int) -> int:
@@ -278,12 +246,12 @@ def _offset(page: int, per_page: int) -> int:
 def _range(given: Given, now: datetime) -> tuple[datetime, datetime]:
     """Inclusive and exclusive. A `from` that is later than the default end gives nothing yet: so
     asks who wants to know what is new."""
-    zone = times.zone_of(_one(given, "timezone", "UTC"))
+    zone = times.zone_of(one(given, "timezone", "UTC"))
     start, end = now - DEFAULT_SPAN, now - DEFAULT_DELAY
     if "from" in given:
-        start = times.read("from", _one(given, "from", ""), zone)
+        start = times.read("from", one(given, "from", ""), zone)
     if "to" in given:
-        end = times.read("to", _one(given, "to", ""), zone)
+        end = times.read("to", one(given, "to", ""), zone)
         if end < start:
             raise BadInput.parameter("to", f"is earlier than from, {times.text_of(start)}")
     return _cut(start), max(_cut(start), _cut(end))

@@ -43,12 +43,42 @@ def routes(mount: Mount, reader: Reader, reads: Reads) -> list[HTTPRouteHandler]
         f"{sparkpost.WEBHOOK}/samples": _at_once(sparkpost.webhook_samples),
         sparkpost.OLD: old_messages,
         f"{sparkpost.OLD}/events/samples": _at_once(sparkpost.old_samples),
+        sparkpost.ROOT: _at_once(sparkpost.discovery),
+        sparkpost.FILTERS_SCHEMA: _at_once(sparkpost.filters_schema),
+        **_figures(reader, reads),
     }
     for path in (sparkpost.MESSAGE, sparkpost.BIRD):
         work[path] = messages
         work[f"{path}/documentation"] = _at_once(sparkpost.documentation)
         work[f"{path}/samples"] = _at_once(sparkpost.samples)
     return mount.routes(sparkpost, work)
+
+
+def _figures(reader: Reader, reads: Reads) -> dict[str, Work]:
+    """The sub-paths of `deliverability`, and the lists of values."""
+
+    def figures(name: str) -> Work:
+        def answer(asked: sparkpost.Figures) -> Reply:
+            return sparkpost.told(asked, reader.metrics(asked.query))
+
+        async def work(call: Call) -> Reply:
+            return await reads.ask(answer, sparkpost.figures(name, call))
+
+        return work
+
+    def listing(name: str) -> Work:
+        def answer(asked: sparkpost.Listing) -> Reply:
+            return sparkpost.values_told(asked, reader.metrics(asked.query))
+
+        async def work(call: Call) -> Reply:
+            return await reads.ask(answer, sparkpost.listing(name, call))
+
+        return work
+
+    return {
+        **{sparkpost.path_of(name): figures(name) for name in sparkpost.VIEWS},
+        **{f"{sparkpost.ROOT}/{name}": listing(name) for name in sparkpost.LISTS},
+    }
 
 
 def _at_once(answer: Callable[[Call], Reply]) -> Work:
