@@ -226,8 +226,18 @@ METRICS: dict[str, Metric] = {
 }
 """Metrics by name, in the order of the guide."""
 
-_PARTS = {"_admin_class_bounce": _bounces("", "admin").figure}
-"""Figures that are part of others only."""
+_CLICKS_OF_ALL_KINDS = ("initial_click", *CLICKS)
+
+_PARTS: dict[str, Figure] = {
+    "_admin_class_bounce": Count(Events(BOUNCES, "admin")),
+    "_opening": Count(Events(OPENINGS)),
+    "_unique_opening": Unique(Events(OPENINGS)),
+    "_click": Count(Events(_CLICKS_OF_ALL_KINDS)),
+    "_unique_click": Unique(Events(_CLICKS_OF_ALL_KINDS)),
+    "_response": Count(Events(("response",))),
+    "_scheduled": Count(Events(("scheduled",))),
+}
+"""Figures that are part of others, or told by the APIs of others only."""
 
 DEFAULT: tuple[str, ...] = (
     "count_injected",
