@@ -378,8 +378,9 @@ def test_beside_unosend(client: Client) -> None:
     assert ["delivery"] == [each["event"] for each in found(client, "/v1/events/email/a@b.example")]
     for path in ("/v1/events/sender/x", "/v1/events/x", "/v1/events/email", "/v1/events/email/"):
         plain(get(client, path), 404)
-    for path in ("/v1/event", "/v1/logfiles/x/y"):
-        assert "not_found" == client.request("GET", path).json()["error"]["code"]
+    assert "not_found" == client.request("GET", "/v1/event").json()["error"]["code"]
+    for path in ("/v1/logfiles/x/y", "/v1/logfiles/x/csv/y"):
+        plain(get(client, path), 404)
     plain(client.request("POST", "/v1/events/email/a@b.example"), 405)
     assert 405 == client.request("POST", "/v1/events").json()["error"]["status"]
     plain(client.request("GET", "/v1/events/email/a@b.example"), 401)

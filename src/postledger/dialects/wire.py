@@ -33,6 +33,7 @@ class Operation:
 
     `path` is a template: `{name}` is one segment, `{name:path}` all that follow. `scope`: what the
     key must allow; None: no key is needed. `answer`: JSON Schema of the body, when it is JSON.
+    `others`: what else than `media_type` the body may be.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Operation:
     method: str = "GET"
     answer: Mapping[str, object] = field(default_factory=lambda: {"type": "object"})
     media_type: str = JSON
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
