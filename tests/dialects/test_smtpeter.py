@@ -21,7 +21,15 @@ from postledger import errors
 from postledger.dialects import smtpeter
 from postledger.dialects.smtpeter.parse import AT_ONCE, MOST_TAGS, Period, months_after
 from postledger.dialects.smtpeter.render import Event, row
-from postledger.dialects.smtpeter.tables import COLUMNS, MEMBERS, NUMBERS, PATHS, STATUS, TYPES
+from postledger.dialects.smtpeter.tables import (
+    COLUMNS,
+    LOGS,
+    MEMBERS,
+    NUMBERS,
+    PATHS,
+    STATUS,
+    TYPES,
+)
 from postledger.dialects.wire import Call, Reply
 from postledger.errors import BadInput, PostledgerError, RateLimited, StartError
 from postledger.events import EVENT_TYPES, FIELD, FIELDS
@@ -71,7 +79,9 @@ def test_every_type_is_decided() -> None:
 
 def test_every_column_has_its_source() -> None:
     """Each column is read from an event, and what is read are fields that there are."""
+    logs = [log.columns for log in LOGS.values()]
     assert {column for columns in COLUMNS.values() for column in columns} == set(MEMBERS)
+    assert {column for columns in logs for column in columns} == set(MEMBERS)
     assert NUMBERS <= set(MEMBERS)
     read = {field.name for field in msgspec.structs.fields(Event)}
     assert set() == read - FIELD.keys()

@@ -7,7 +7,6 @@ import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from io import StringIO
 from operator import attrgetter
 from typing import Any
 from xml.sax.saxutils import escape
@@ -145,10 +144,18 @@ def _csv(tables: Iterable[_Table], columns: Sequence[str], form: Form) -> Iterat
     """Quotes as in RFC 4180, lines end with LF (U-12)."""
     head: _Table = [list(columns)] if form.header else []
     for table in tables:
-        text = StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(head + table)
+        lines = _Lines()
+        csv.writer(lines).writerows(head + table)
         head = []
-        yield text.getvalue().encode()
+        yield "".join(lines).encode()
+
+
+class _Lines(list[str]):
+    """Lines of CSV. The writer ends them with CR LF: told to use LF, it would leave a CR in a value
+    without quotes (Python 3.11)."""
+
+    def write(self, line: str) -> None:
+        self.append(line.removesuffix("\r\n") + "\n")
 
 
 def _json(
