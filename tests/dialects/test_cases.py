@@ -37,7 +37,7 @@ from conftest import Answer, Client, Server
 from postledger.dialects import DIALECTS
 from postledger.dialects.wire import JSON
 
-LEAST = {"sparkpost": 40, "netcore": 40, "unosend": 25, "smtpeter": 25}
+LEAST = {"sparkpost": 40, "netcore": 40, "unosend": 80, "smtpeter": 75}
 ENTRIES = entries()
 ELSEWHERE = os.environ.get("POSTLEDGER_CASES_URL", "")
 _WORKSPACES = count(1)
