@@ -239,6 +239,8 @@ _PARTS: dict[str, Figure] = {
     "_hard_unsent": Count(Events(_UNSENT, "hard")),
     "_invalid": Combined(("count_generation_rejection", "_hard_unsent")),
     "_dropped": Combined(("count_policy_rejection", "count_generation_failed"), ("_hard_unsent",)),
+    "_response": Count(Events(("response",))),
+    "_scheduled": Count(Events(("scheduled",))),
 }
 """Figures that are part of others, or told by the APIs of others only."""
 

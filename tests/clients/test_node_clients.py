@@ -310,6 +310,129 @@ def test_unosend_at_the_older_address(recent: Client) -> None:
     assert expected() == set(said(unosend(recent, "otherAddress")["data"]["data"]))
 
 
+STATUSES = {
+    "delivered": (1, 2, 3, 6, 7, 8, 9, 10, 12),
+    "bounced": (4, 5),
+    "sent": (11,),
+}
+
+
+def logged(answer: Any) -> list[tuple[str, str]]:
+    """Of each e-mail of a log its id and its status."""
+    assert answer["error"] is None
+    return [(row["id"], row["status"]) for row in answer["data"]["data"]]
+
+
+def test_unosend_logs(recent: Client) -> None:
+    """`logs.list()` gives the e-mails of seven days, the newest first, as the types name them."""
+    answer = unosend(recent, "logs")
+    days = [10, 9, 8, 7, 6, 5, 4]
+    assert [f"message-{number:02}" for number in days] == [each for each, _ in logged(answer)]
+    rows = answer["data"]["data"]
+    assert [readers(number) for number in days] == [row["to_emails"] for row in rows]
+    assert {"news@shop.example"} == {row["from_email"] for row in rows}
+    assert (7, False) == (
+        answer["data"]["filters"]["days"],
+        answer["data"]["pagination"]["has_more"],
+    )
+
+
+def test_unosend_logs_of_a_status(recent: Client) -> None:
+    """A status, an e-mail, a text, a place in the list."""
+    wanted = {(f"message-{number:02}", "delivered") for number in STATUSES["delivered"]}
+    assert wanted == set(logged(unosend(recent, "delivered")))
+    answer = unosend(recent, "logsOfOne")
+    assert [("message-04", "bounced")] == logged(answer)
+    assert ["sent", "bounced"] == [each["type"] for each in answer["data"]["data"][0]["events"]]
+    answer = unosend(recent, "logsFrom")
+    assert [11, 1] == [int(each.removeprefix("message-")) for each, _ in logged(answer)]
+    assert 12 == answer["data"]["pagination"]["total"]
+
+
+def test_unosend_email(recent: Client) -> None:
+    """`emails.get` gives what became of one, with its times."""
+    answer = unosend(recent, "email")
+    assert answer["error"] is None
+    email = answer["data"]
+    assert ("message-06", readers(6), "delivered") == (email["id"], email["to"], email["status"])
+    told = ["sent_at", "delivered_at", "opened_at"]
+    mine = [each["timestamp"] for each in events() if each["message_id"] == "message-06"]
+    steps = [datetime.fromisoformat(email[name]) for name in told]
+    start = datetime.fromisoformat(mine[0])
+    assert [datetime.fromisoformat(t) - start for t in mine[:3]] == [t - steps[0] for t in steps]
+    assert email["bounced_at"] is None
+    assert ["sent", "delivered", "opened", "clicked"] == [e["type"] for e in email["events"]]
+
+
+def test_unosend_email_with_an_id_of_a_mail(recent: Client) -> None:
+    """The client encodes the id, slashes too."""
+    now = datetime.now(UTC) - timedelta(days=40)
+    fields = {"message_id": "<a/b+c@mail.example>", "rcpt_to": "ann@mail.example"}
+    recent.store({"type": "injection", "event_id": "x", "timestamp": now.isoformat(), **fields})
+    assert fields["message_id"] == unosend(recent, "emailWithSlashes")["data"]["id"]
+
+
+def test_unosend_no_email(recent: Client) -> None:
+    """An id that is not known is told in `error`."""
+    answer = unosend(recent, "noEmail")
+    assert (None, "email_not_found", 404) == (
+        answer["data"],
+        answer["error"]["code"],
+        answer["error"]["statusCode"],
+    )
+
+
+def test_unosend_clicks_of_an_email(recent: Client) -> None:
+    """`emails.clicks` gives the links with their counts, and the clicks."""
+    clicks = unosend(recent, "emailClicks")["data"]
+    url = "https://shop.example/coats?size=m&colour=red"
+    assert [{"url": url, "count": 1}] == clicks["links"]
+    assert [url] == [each["url"] for each in clicks["recentClicks"]]
+    assert "message-06" == clicks["email"]["id"]
+
+
+def test_unosend_metrics(recent: Client) -> None:
+    """`metrics.get` has its figures where the types promise them, and in `summary`."""
+    figures = unosend(recent, "metrics")["data"]
+    counted = {
+        "total": "injection",
+        "sent": "injection",
+        "delivered": "delivery",
+        "bounced": "bounce",
+        "opens": "open",
+        "unique_opens": "open",
+        "clicks": "click",
+        "unique_clicks": "click",
+    }
+    wanted = {name: len(ids(kind)) for name, kind in counted.items()}
+    wanted |= {"failed": 0, "queued": len(STATUSES["sent"])}
+    assert wanted == {name: figures[name] for name in wanted}
+    assert wanted == {name: figures["summary"][name] for name in wanted}
+    assert {"delivery_rate": 81.8, "bounce_rate": 18.2, "open_rate": 55.6, "click_rate": 22.2} == (
+        figures["rates"]
+    )
+    assert 12 == sum(each["count"] for each in figures["time_series"])
+    series = unosend(recent, "byStatus")["data"]["time_series"]
+    assert {"period": "delivered", "count": 9} in series
+
+
+def test_unosend_metrics_by_nothing_known(recent: Client) -> None:
+    """What is wrong is told in `error`."""
+    answer = unosend(recent, "badGroup")
+    assert ("validation_error", 400) == (answer["error"]["code"], answer["error"]["statusCode"])
+    assert "group_by" in answer["error"]["message"]
+
+
+def test_unosend_links(recent: Client) -> None:
+    """`metrics.links` gives the links of seven days."""
+    links = unosend(recent, "links")["data"]
+    url = "https://shop.example/coats?size=m&colour=red"
+    assert [{"url": url, "count": 1}] == [
+        {name: each[name] for name in ("url", "count")} for each in links["links"]
+    ]
+    assert (1, 7) == (links["total_clicks"], links["period"]["days"])
+
+
 def test_unosend_unwrapped(server: Server, recent: Client) -> None:
     """With the workspace's setting `data` is the array that the client's types promise."""
     other = stored(server, datetime.now(UTC) - timedelta(days=9, hours=12))
@@ -318,6 +441,9 @@ def test_unosend_unwrapped(server: Server, recent: Client) -> None:
     rows = unosend(other, "everything")["data"]
     assert expected() == set(said(rows))
     assert all(row["type"] == row["event_type"] for row in rows)
+    assert 7 == len(unosend(other, "logs")["data"])
+    assert 9 == unosend(other, "metrics")["data"]["delivered"]
+    assert "message-06" == unosend(other, "email")["data"]["id"]
 
 
 def test_unosend_with_a_wrong_key(recent: Client) -> None:

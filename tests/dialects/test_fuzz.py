@@ -4,6 +4,7 @@ their OpenAPI description and byte by byte. The chance is the same each time."""
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from http.client import HTTPConnection
 from itertools import cycle
 from typing import Any
@@ -21,7 +22,7 @@ from postledger.dialects import DIALECTS
 from postledger.dialects.wire import JSON, Dialect, Operation
 from postledger.events import EVENT_TYPES
 from postledger.state.keys import SCOPES
-from test_all import LISTINGS, MEDIA_TYPE, full
+from test_all import LISTINGS, MEDIA_TYPE, MOMENT, full
 
 each_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.NAME)
 
@@ -93,6 +94,36 @@ def test_described(dialect: Dialect, mode: str, client: Client) -> None:
         )
 
     run()
+
+
+DAY = (MOMENT + timedelta(seconds=1)).date()  # of the delivery
+PLACES = [
+    *(
+        ("unosend", f"{base}/emails/{{id}}", f"message-{number}{end}")
+        for base in ("", "/v1", "/api/v1")
+        for number, end in ((1, ""), (11, "/clicks"))
+    ),
+    ("smtpeter", "/v1/logfiles/{name}", str(DAY)),
+    *(
+        ("smtpeter", f"/v1/logfiles/{{name}}{end}", f"deliveries.{DAY}.log")
+        for end in ("", "/header", "/csv", "/csv/header", "/json")
+    ),
+]
+"""Paths with a place in them, and something that is there."""
+
+
+@pytest.mark.parametrize(("name", "path", "place"), PLACES)
+def test_described_places(name: str, path: str, place: str, client: Client) -> None:
+    """What is found under a name that chance does not make is what the description says."""
+    (dialect,) = (each for each in DIALECTS if each.NAME == name)
+    document = Client(client.address, "").get("/openapi.json")
+    schema: Any = schemathesis.openapi.from_dict(document)
+    (variable,) = re.findall(r"{(\w+)}", path)
+    case = schema[path]["GET"].Case(path_parameters={variable: place})
+    query = {IN_QUERY[name]: client.key} if name in IN_QUERY else None
+    response = case.call(base_url=client.address, headers=carried(dialect, client), params=query)
+    assert 200 == response.status_code, response.content
+    case.validate_response(response, checks=[content_type_conformance, response_schema_conformance])
 
 
 # -- byte by byte

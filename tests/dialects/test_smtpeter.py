@@ -21,7 +21,15 @@ from postledger import errors
 from postledger.dialects import smtpeter
 from postledger.dialects.smtpeter.parse import AT_ONCE, MOST_TAGS, Period, months_after
 from postledger.dialects.smtpeter.render import Event, row
-from postledger.dialects.smtpeter.tables import COLUMNS, MEMBERS, NUMBERS, PATHS, STATUS, TYPES
+from postledger.dialects.smtpeter.tables import (
+    COLUMNS,
+    LOGS,
+    MEMBERS,
+    NUMBERS,
+    PATHS,
+    STATUS,
+    TYPES,
+)
 from postledger.dialects.wire import Call, Reply
 from postledger.errors import BadInput, PostledgerError, RateLimited, StartError
 from postledger.events import EVENT_TYPES, FIELD, FIELDS
@@ -71,7 +79,9 @@ def test_every_type_is_decided() -> None:
 
 def test_every_column_has_its_source() -> None:
     """Each column is read from an event, and what is read are fields that there are."""
+    logs = [log.columns for log in LOGS.values()]
     assert {column for columns in COLUMNS.values() for column in columns} == set(MEMBERS)
+    assert {column for columns in logs for column in columns} == set(MEMBERS)
     assert NUMBERS <= set(MEMBERS)
     read = {field.name for field in msgspec.structs.fields(Event)}
     assert set() == read - FIELD.keys()
@@ -378,8 +388,9 @@ def test_beside_unosend(client: Client) -> None:
     assert ["delivery"] == [each["event"] for each in found(client, "/v1/events/email/a@b.example")]
     for path in ("/v1/events/sender/x", "/v1/events/x", "/v1/events/email", "/v1/events/email/"):
         plain(get(client, path), 404)
-    for path in ("/v1/event", "/v1/logfiles/x/y"):
-        assert "not_found" == client.request("GET", path).json()["error"]["code"]
+    assert "not_found" == client.request("GET", "/v1/event").json()["error"]["code"]
+    for path in ("/v1/logfiles/x/y", "/v1/logfiles/x/csv/y"):
+        plain(get(client, path), 404)
     plain(client.request("POST", "/v1/events/email/a@b.example"), 405)
     assert 405 == client.request("POST", "/v1/events").json()["error"]["status"]
     plain(client.request("GET", "/v1/events/email/a@b.example"), 401)

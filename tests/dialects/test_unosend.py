@@ -1,4 +1,4 @@
-"""Unosend's events API: its tables, its parameters, and itself over a real server.
+"""Unosend's API: its tables, its parameters, and itself over a real server.
 
 What a request gets is in `cases/unosend`; here is what holds for all requests, and what depends on
 the present time.
@@ -18,6 +18,7 @@ from conftest import Answer, Client, Server, new_client
 from making import event, iso
 from postledger import errors
 from postledger.dialects import unosend
+from postledger.dialects.unosend import emails
 from postledger.dialects.wire import Allowance, Call
 from postledger.errors import BadInput, PostledgerError, RateLimited, StartError
 from postledger.events import EVENT_TYPES, FIELD, FIELDS
@@ -78,8 +79,9 @@ def test_metadata_has_what_is_documented() -> None:
 
 def test_what_is_read_is_in_the_registry() -> None:
     """Members of events that are read are fields that there are."""
-    read = {field.name for field in msgspec.structs.fields(unosend.Event)}
-    assert set() == read - FIELD.keys()
+    for kind in (unosend.Event, emails.Event):
+        read = {field.name for field in msgspec.structs.fields(kind)}
+        assert set() == read - FIELD.keys()
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES)
@@ -350,7 +352,8 @@ def test_workspaces_are_apart(server: Server, client: Client) -> None:
 
 def test_keys(server: Server, client: Client) -> None:
     """No key, a key that is none, and a key that may not read are told apart."""
-    for path in unosend.PATHS:
+    paths = (*unosend.PATHS, *unosend.LOGS, *unosend.METRICS, *unosend.LINKS, "/v1/emails/x")
+    for path in paths:
         failed(Client(client.address, "").request("GET", path), 401, "missing_api_key")
         failed(Client(client.address, "un_x").request("GET", path), 401, "invalid_api_key")
         writer = new_client(server, ("events:write",))

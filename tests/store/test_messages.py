@@ -116,6 +116,10 @@ def expected(events: Sequence[Event], query: MessageQuery) -> list[tuple[str, st
         if query.start <= sent(group) < query.end
         and stage(group)
         and all(any(matches(f, event) for event in group) for f in query.filters)
+        and (
+            not query.alternatives
+            or any(matches(f, event) for event in group for f in query.alternatives)
+        )
     ]
     chosen = [row for row in found if not query.states or row[3] in query.states]
 
@@ -197,6 +201,17 @@ FILTERS = st.lists(
     unique=True,
     max_size=2,
 )
+ALTERNATIVES = st.lists(
+    st.sampled_from(
+        [
+            Filter("rcpt_to", Match.CONTAINS, ("N@X",)),
+            Filter("subject", Match.CONTAINS, ("coat",)),
+            Filter("friendly_from", Match.CONTAINS, ("news <",)),
+        ]
+    ),
+    unique=True,
+    max_size=3,
+)
 STATES = st.lists(st.sampled_from([each.name for each in STAGES]), unique=True, max_size=3)
 
 
@@ -204,13 +219,24 @@ STATES = st.lists(st.sampled_from([each.name for each in STAGES]), unique=True, 
 
 
 @_FEWER
-@given(events=LEDGERS, filters=FILTERS, states=STATES, down=st.booleans())
+@given(events=LEDGERS, filters=FILTERS, others=ALTERNATIVES, states=STATES, down=st.booleans())
 def test_a_question_finds_what_the_model_finds(
-    ledger: Ledger, *, events: list[Event], filters: list[Filter], states: list[str], down: bool
+    ledger: Ledger,
+    *,
+    events: list[Event],
+    filters: list[Filter],
+    others: list[Filter],
+    states: list[str],
+    down: bool,
 ) -> None:
-    """State by the order of stages, time sent, filters on any event, and the number of all."""
+    """State by the order of stages, time sent, filters and alternatives on any event, and the
+    number of all."""
     query = replace(
-        ledger.store(*events), filters=tuple(filters), states=tuple(states), descending=down
+        ledger.store(*events),
+        filters=tuple(filters),
+        alternatives=tuple(others),
+        states=tuple(states),
+        descending=down,
     )
     page = ledger.ask(query)
     wanted = expected(events, query)

@@ -35,6 +35,7 @@ class Operation:
     key must allow; None: no key is needed. `answer`: JSON Schema of the body, when it is JSON.
     `status`: of an answer that is no failure. `body`: JSON Schema of the request's; None: it is not
     looked at.
+    `others`: what else than `media_type` the body may be.
     """
 
     path: str
@@ -46,6 +47,7 @@ class Operation:
     media_type: str = JSON
     status: int = 200
     body: Mapping[str, object] | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,7 @@ def _dialect_operation(dialect: Dialect, operation: Operation) -> Schema:
     ]
     scope = operation.scope
     answer = {operation.media_type: {"schema": operation.answer}}
+    answer |= {kind: {"schema": {"type": "string"}} for kind in operation.others}
     refused = dialect.refuse(NotFound("nothing there"), Call(operation.path, datetime.now(UTC)))
     failure: Schema = {refused.media_type.partition(";")[0]: {}}
     sent = {JSON: {"schema": operation.body}}

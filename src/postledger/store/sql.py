@@ -123,12 +123,10 @@ def messages(query: MessageQuery, database: str, untold: Sequence[str] | None = 
         f"min({_INJECTED}) AS injected",
         "ifNull(injected, toUnixTimestamp64Milli(min(timestamp))) AS sent",
         f"max({_stage(sql, query)}) AS stage",
-        *(
-            f"max({_matches(sql, filter_, database)}) AS found{number}"
-            for number, filter_ in enumerate(_others(query))
-        ),
     ]
-    kept = [*_kept(sql, query), *(f"found{number}" for number in range(len(_others(query))))]
+    tests = _tests(sql, query, database)
+    made += [f"max({test}) AS found{number}" for number, test in enumerate(tests)]
+    kept = [*_kept(sql, query), *(f"found{number}" for number in range(len(tests)))]
     if untold is None or untold:
         kept.append(f"(isNotNull(injected) OR {_is_new(sql, query, database, untold)})")
     way = "DESC" if query.descending else "ASC"
@@ -224,10 +222,19 @@ def _others(query: MessageQuery) -> list[Filter]:
     return [filter_ for filter_ in query.filters if filter_.field not in _LEADS_TO_FEW]
 
 
+def _tests(sql: Sql, query: MessageQuery, database: str) -> list[str]:
+    """Conditions each of which some event of a message must fulfil."""
+    tests = [_matches(sql, filter_, database) for filter_ in _others(query)]
+    if query.alternatives:
+        several = " OR ".join(_matches(sql, each, database) for each in query.alternatives)
+        tests.append(f"({several})")
+    return tests
+
+
 def _candidates(sql: Sql, query: MessageQuery, database: str) -> Iterator[str]:
     """Conditions that leave out most messages which a filter or a state will refuse, before they
     are put together, which costs more."""
-    tests = [_matches(sql, filter_, database) for filter_ in _others(query)]
+    tests = _tests(sql, query, database)
     if query.states:
         types = {t for stage in query.stages if stage.name in query.states for t in stage.types}
         tests.append(f"type IN {sql.add(sorted(types), 'Array(String)')}")

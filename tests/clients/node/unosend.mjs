@@ -1,4 +1,5 @@
-// What the documentation of npm's `@unosend/node` shows under "Events & Logs" and "Error Handling".
+// What the documentation of npm's `@unosend/node` shows under "Emails", "Events & Logs", "Metrics" and
+// "Error Handling".
 import { Unosend } from '@unosend/node';
 import { address, key, run } from './run.mjs';
 
@@ -25,5 +26,17 @@ await run({
   unknownType: () => unosend.events.list({ eventType: 'exploded', days: 30 }),
   otherAddress: () => new Unosend(key, { baseUrl: `${address}/api/v1` }).events.list({ days: 30 }),
   pages,
+  logs: () => unosend.logs.list(),
+  delivered: () => unosend.logs.list({ status: 'delivered', days: 30 }),
+  logsOfOne: () => unosend.logs.list({ emailId: 'message-04', days: 30, limit: 5, search: 'READER04' }),
+  logsFrom: () => unosend.logs.list({ days: 30, limit: 5, offset: 10 }),
+  email: () => unosend.emails.get('message-06'),
+  emailWithSlashes: () => unosend.emails.get('<a/b+c@mail.example>'),
+  noEmail: () => unosend.emails.get('message-99'),
+  emailClicks: () => unosend.emails.clicks('message-06'),
+  metrics: () => unosend.metrics.get({ days: 30 }),
+  byStatus: () => unosend.metrics.get({ groupBy: 'status' }),
+  badGroup: () => unosend.metrics.get({ groupBy: 'colour' }),
+  links: () => unosend.metrics.links({ days: 7, limit: 10 }),
   notOffered: () => unosend.wallet.get(),
 });

@@ -113,13 +113,19 @@ def _day(call: Call, name: str) -> datetime | None:
     text = _first(call, name)
     if text is None:
         return None
+    found = midnight(text)
+    if found is None:
+        raise BadInput.parameter(name, "expected a day such as 2026-11-20 (yyyy-mm-dd)")
+    return found
+
+
+def midnight(text: str) -> datetime | None:
+    """The start of a day; None: the text is none."""
     try:
         found = date.fromisoformat(text) if _DAY_FORM.fullmatch(text) else None
     except ValueError:
-        found = None
-    if found is None:
-        raise BadInput.parameter(name, "expected a day such as 2026-11-20 (yyyy-mm-dd)")
-    return datetime.combine(found, time(), UTC)
+        return None
+    return datetime.combine(found, time(), UTC) if found else None
 
 
 def months_after(moment: datetime, months: int) -> datetime:

@@ -113,6 +113,11 @@ _GETTERS: dict[str, tuple[tuple[str, Callable[[Event], Any]], ...]] = {
 }
 
 
+def read(page: list[bytes]) -> list[Event]:
+    """The events of a page."""
+    return _EVENTS.decode(b"[" + b",".join(page) + b"]")
+
+
 def render(pages: Iterable[list[bytes]], call: Call) -> Reply:
     """The answer to a call, made page by page while it is sent."""
     return Reply(_array(pages, call.options))
@@ -122,8 +127,7 @@ def _array(pages: Iterable[list[bytes]], options: Mapping[str, str]) -> Iterator
     before = b"["
     for page in pages:
         if page:
-            events = _EVENTS.decode(b"[" + b",".join(page) + b"]")
-            rows = msgspec.json.encode([row(event, options) for event in events])
+            rows = msgspec.json.encode([row(event, options) for event in read(page)])
             yield before + rows[1:-1]
             before = b","
     yield b"[]" if before == b"[" else b"]"
@@ -133,12 +137,18 @@ def row(event: Event, options: Mapping[str, str]) -> dict[str, Any]:
     """An event as it is shown: columns nested in `data`, flat beside `event`, or both (U-1)."""
     name = TYPES[event.type] or ""
     data: dict[str, str | int] = {column: value(event) for column, value in _GETTERS[name]}
-    if options.get("smtpeter_numbers") == "numbers":
-        data |= {column: _number(data[column]) for column in NUMBERS & data.keys()}
+    data = typed(data, options)
     form = options.get("smtpeter_rows")
     nested = {} if form == "flat" else {"data": data}
     flat = data if form in {"flat", "both"} else {}
     return {"event": name, **nested, **flat}
+
+
+def typed(data: dict[str, str | int], options: Mapping[str, str]) -> dict[str, str | int]:
+    """Columns with numbers as such, where a workspace wants that (U-2)."""
+    if options.get("smtpeter_numbers") != "numbers":
+        return data
+    return data | {column: _number(data[column]) for column in NUMBERS & data.keys()}
 
 
 _CANONICAL = re.compile(r"0|[1-9][0-9]{0,14}")

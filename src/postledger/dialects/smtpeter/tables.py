@@ -1,9 +1,10 @@
 """What the API can say, as tables: types, columns, statuses, operations."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from postledger import errors
-from postledger.dialects.wire import Operation, Parameter
+from postledger.dialects.wire import JSON, Operation, Parameter
 from postledger.errors import PostledgerError
 
 TYPES: dict[str, str | None] = {
@@ -78,6 +79,38 @@ MEMBERS: dict[str, str] = {
 }
 """Column -> member of `Event`."""
 
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A kind of log file: the types of its events, the metric that counts them, its columns."""
+
+    types: tuple[str, ...]
+    metric: str
+    columns: tuple[str, ...]
+
+
+def _log(event: str, metric: str) -> Log:
+    types = tuple(ours for ours, theirs in TYPES.items() if theirs == event)
+    return Log(types, metric, COLUMNS[event])
+
+
+LOGS: dict[str, Log] = {
+    "abuses": Log(
+        ("spam_complaint",),
+        "count_spam_complaint",
+        ("id", "time", "envelope", "recipient", "tags", "templateid"),
+    ),
+    "attempts": _log("attempt", "count_injected"),
+    "bounces": _log("bounce", "count_outofband_bounce"),
+    "clicks": _log("click", "_click"),
+    "deliveries": _log("delivery", "count_delivered"),
+    "failures": _log("failure", "count_inband_bounce"),
+    "opens": _log("open", "_opening"),
+    "responses": _log("response", "_response"),
+}
+"""Prefix of a log file -> what is in it (sections 4 and 5). There are no DMARC reports among
+events, and so no file `dmarc`."""
+
 NUMBERS = frozenset({"templateid", "attempt", "code"})
 """Columns that are JSON numbers where a workspace wants that, and the value is one (U-2)."""
 
@@ -136,8 +169,58 @@ _WHOSE = {
     "template": "of a template",
     "tags": "with all of these tags, separated by `;` or `/`",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """In what form a log file is asked for; `header`: with the names of the columns."""
+
+    media_type: str
+    header: bool = False
+
+
+CSV, XML = "text/csv", "application/xml"
+FORMS: dict[str, Form] = {
+    "": Form(CSV),
+    "/header": Form(CSV, header=True),
+    "/csv": Form(CSV),
+    "/csv/header": Form(CSV, header=True),
+    "/json": Form(JSON),
+    "/xml": Form(XML),
+}
+"""What follows the name of a log file in the path -> its form (section 5)."""
+LOGFILES = "/v1/logfiles"
+NAMED: dict[str, str] = {f"{LOGFILES}/{{name}}{end}": end for end in FORMS}
+
 PATHS: dict[str, str] = {kind: f"/v1/events/{kind}/{{value:path}}" for kind in FIELDS}
-OPERATIONS: tuple[Operation, ...] = tuple(
-    Operation(path, f"SMTPeter: events {_WHOSE[kind]}", _PARAMETERS, answer=_ANSWER)
-    for kind, path in PATHS.items()
+_LIST: Mapping[str, object] = {"type": "array", "items": {"type": "string"}}
+_ROWS: Mapping[str, object] = {
+    "type": "array",
+    "items": {"type": "object", "additionalProperties": {"type": ["string", "integer"]}},
+}
+_FILES: dict[str, str] = {
+    "": "the log files of a day; a log file as CSV",
+    "/header": "a log file as CSV, the names of its columns first",
+    "/csv": "a log file as CSV",
+    "/csv/header": "a log file as CSV, the names of its columns first",
+    "/json": "a log file as JSON",
+    "/xml": "a log file as XML",
+}
+
+
+def _file(path: str, end: str) -> Operation:
+    kind = FORMS[end].media_type
+    if end == "":
+        return Operation(path, f"SMTPeter: {_FILES[end]}", answer=_LIST, others=(kind,))
+    answer = _ROWS if kind == JSON else {"type": "string"}
+    return Operation(path, f"SMTPeter: {_FILES[end]}", answer=answer, media_type=kind)
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    *(
+        Operation(path, f"SMTPeter: events {_WHOSE[kind]}", _PARAMETERS, answer=_ANSWER)
+        for kind, path in PATHS.items()
+    ),
+    Operation(LOGFILES, "SMTPeter: days that have log files", answer=_LIST),
+    *(_file(path, end) for path, end in NAMED.items()),
 )

@@ -1,5 +1,8 @@
 """Routes of SMTPeter."""
 
+from typing import Any
+
+from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
 from postledger.dialects import smtpeter
@@ -23,5 +26,29 @@ def routes(mount: Mount, reader: Reader, reads: Reads) -> list[HTTPRouteHandler]
 
         return list_events
 
+    def all_days(call: Call) -> Reply:
+        query = smtpeter.days_query(call, reader.page(smtpeter.first_query(call)))
+        return smtpeter.days(reader.metrics(query) if query else [])
+
+    async def list_days(call: Call) -> Reply:
+        return await reads.ask(all_days, call)
+
+    def file_as(end: str) -> Work:
+        async def give_file(call: Call) -> Reply:
+            asked = smtpeter.parse_file(call, end)
+            return smtpeter.file(asked, call, reader.each(smtpeter.file_query(asked, call)))
+
+        return give_file
+
+    async def list_files_or_give(call: Call) -> Reply | Response[Any]:
+        day = smtpeter.parse_day(call)
+        if day is None:
+            return await file_as("")(call)
+        rows = await reads.ask(reader.metrics, smtpeter.day_query(call, day))
+        return smtpeter.names(day, rows)
+
     work = {path: events_by(kind) for kind, path in smtpeter.PATHS.items()}
-    return mount.routes(smtpeter, work)
+    files = {
+        path: file_as(end) if end else list_files_or_give for path, end in smtpeter.NAMED.items()
+    }
+    return mount.routes(smtpeter, {**work, smtpeter.LOGFILES: list_days, **files})
