@@ -18,7 +18,7 @@ from conftest import Client, Server, new_client
 from postledger.cli import main
 from postledger.cli.figures import LONGEST_LINE, bars, unit_of, written
 from postledger.cli.stats import Interval
-from postledger.intervals import LENGTHS
+from postledger.intervals import PUBLIC
 from postledger.metrics import METRICS
 from terminal import on_terminal
 
@@ -167,7 +167,7 @@ def test_what_the_server_refuses(words: str, says: str, capsys: pytest.CaptureFi
 
 def test_every_interval_is_a_choice() -> None:
     """The choices of `--interval` are the server's."""
-    assert all(f"'{name}'" in str(Interval) for name in LENGTHS)
+    assert all(f"'{name}'" in str(Interval) for name in PUBLIC)
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -98,6 +98,7 @@ def test_nothing_is_zeros(ledger: Ledger) -> None:
     query = _query(workspace, *METRICS)
     zeros = (0,) * len(METRICS)
     assert [MetricsRow(None, (), zeros)] == ledger.ask(query)
+    assert [MetricsRow(None, (), (0,))] == ledger.ask(replace(query, metrics=tuple(PAID)[:1]))
     assert [zeros] * 48 == [row.values for row in ledger.ask(replace(query, interval="hour"))]
     assert [] == ledger.ask(replace(query, group_by=("tag",)))
     assert [] == ledger.ask(replace(query, group_by=("tag",), interval="hour"))

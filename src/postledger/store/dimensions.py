@@ -187,6 +187,8 @@ def window_of(query: MetricsQuery, told: Sequence[Run]) -> Window | None:
     """None: there is no whole hour, or intervals do not consist of hours."""
     start = _in_milliseconds(max(query.start, _EPOCH))
     end = _in_milliseconds(min(query.end, _LATEST))
+    if start >= end:
+        return None
     first = _EPOCH - (_EPOCH - start) // _HOUR * _HOUR
     last = _EPOCH + (end - _EPOCH) // _HOUR * _HOUR
     if first >= last or not _consist(told, _HOUR):

@@ -242,7 +242,7 @@ class _Asked:
                 all_of = self._expression(figure(whole))
                 made = f"if({all_of} = 0, 0, {self._expression(figure(part))} / {all_of})"
             case Nothing():
-                made = "toInt64(0)"
+                made = "toInt64(sum(0))"
             case _:
                 made = f"sum(b{self._bases.index(found)})"
         return made
