@@ -36,6 +36,8 @@ STEP = 200_000
 """Numbers of events that one step goes through; they lie in memory meanwhile."""
 _MOST_WORKSPACES = 50
 """Workspaces of one step; each is a condition of its statement."""
+_BESIDE: dict[str, object] = {"os_thread_priority": 10, "max_threads": 1}
+"""Storing and answering come first."""
 _ONE_PART: dict[str, object] = {
     "min_insert_block_size_rows": 1_000_000_000,
     "min_insert_block_size_bytes": 0,
@@ -49,7 +51,7 @@ class Rollups:
 
     def __init__(self, engine: Engine, table: str = TABLE) -> None:
         self._engine = engine
-        self._client = engine.client({})
+        self._client = engine.client(_BESIDE)
         self._events = f"{engine.database}.events"
         self._database = engine.database
         self._table = f"{engine.database}.{table}"
