@@ -30,7 +30,7 @@ def _store(workspace: str, events: Sequence[Event]) -> int:
     lines = b"\n".join(msgspec.json.encode(event) for event in events)
     writer: Writer = _open[0]
     arrival = Arrival(workspace, lines, len(events), unknown_fields=True)
-    outcome = writer.store(writer.prepare(arrival))
+    (outcome,) = writer.store(writer.prepare(arrival))
     assert not outcome.problems, outcome
     return outcome.accepted
 

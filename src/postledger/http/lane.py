@@ -7,7 +7,7 @@ away what is too much, instead of a queue without end.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,13 +16,14 @@ from typing import TypeVar
 
 import structlog
 
-from postledger.errors import Busy, PostledgerError
+from postledger.errors import Busy, PostledgerError, StoreFull
 from postledger.http.figures import Figures
 from postledger.settings import MIB, Settings
 from postledger.store.writer import PREPARED_AT_ONCE, Arrival, Outcome, Prepared, Writer
 
 _LOG = structlog.get_logger()
 _MOST_TOGETHER = 4 * MIB
+_MOST_PREPARED = 16 * MIB
 _GATHER_SECONDS = 0.002
 _MOST_WAITING = 20_000
 T = TypeVar("T")
@@ -31,10 +32,24 @@ T = TypeVar("T")
 @dataclass(slots=True)
 class _Waiting:
     arrival: Arrival
-    prepared: Prepared | None = None
+    alone: bool = False
     done: asyncio.Future[Outcome] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+
+    def goes_with(self, other: "_Waiting") -> bool:
+        """Whether both may be prepared together."""
+        mine, others = self.arrival, other.arrival
+        same = (mine.workspace, mine.source) == (others.workspace, others.source)
+        return same and not (mine.atomic or others.atomic or self.alone or other.alone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Large arrivals that have been prepared together."""
+
+    waiting: Sequence[_Waiting]
+    prepared: Prepared
 
 
 class Lane:
@@ -46,9 +61,12 @@ class Lane:
         self._figures = figures
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._preparing = ThreadPoolExecutor(PREPARED_AT_ONCE, thread_name_prefix="prepare")
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiting | _Ready] = deque()
+        self._large: deque[_Waiting] = deque()
+        self._room = asyncio.Semaphore(PREPARED_AT_ONCE)
         self._something = asyncio.Event()
         self._under_way: set[asyncio.Future[Outcome]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._bytes = 0
         self._last_arrival = time.monotonic()
@@ -87,23 +105,64 @@ class Lane:
     async def store(self, arrival: Arrival) -> Outcome:
         """What became of `arrival`, when it is on disk. It goes on when the caller is cancelled."""
         self._last_arrival = time.monotonic()
+        waiting = _Waiting(arrival)
+        self._under_way.add(waiting.done)
+        waiting.done.add_done_callback(self._finished)
         if self._is_small(arrival):
-            return await self._enqueue(_Waiting(arrival))
-        task = asyncio.ensure_future(self._prepare_and_store(arrival))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+            self._queue.append(waiting)
+            self._something.set()
+        else:
+            self._large.append(waiting)
+            self._start(self._prepare_some())
+        return await asyncio.shield(waiting.done)
 
-    async def _prepare_and_store(self, arrival: Arrival) -> Outcome:
-        loop = asyncio.get_running_loop()
-        prepare = self._writer.prepare
-        prepared = await loop.run_in_executor(self._preparing, prepare, arrival)
-        return await self._enqueue(_Waiting(arrival, prepared))
+    def _finished(self, done: asyncio.Future[Outcome]) -> None:
+        self._under_way.discard(done)
+        done.exception()  # who waited for it may be gone; then nobody else asks
 
-    async def _enqueue(self, waiting: _Waiting) -> Outcome:
-        self._queue.append(waiting)
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _prepare_some(self) -> None:
+        """Prepare the large arrivals that wait, as many together as go together."""
+        await self._room.acquire()  # given back when they have been stored
+        together = list(self._next_large())
+        if not together:
+            self._room.release()
+            return
+        arrivals = [waiting.arrival for waiting in together]
+        try:
+            prepared = await asyncio.get_running_loop().run_in_executor(
+                self._preparing, lambda: self._writer.prepare(*arrivals)
+            )
+        except Exception as error:  # noqa: BLE001 -- belongs to those who wait
+            self._room.release()
+            self._prepare_failed(together, error)
+            return
+        self._queue.append(_Ready(together, prepared))
         self._something.set()
-        return await waiting.done
+
+    def _prepare_failed(self, together: Sequence[_Waiting], error: Exception) -> None:
+        """One of several may be to blame; each is tried alone then."""
+        if len(together) == 1 or isinstance(error, StoreFull):
+            _fail(together, error)
+            return
+        for waiting in together:
+            waiting.alone = True
+            self._large.append(waiting)
+            self._start(self._prepare_some())
+
+    def _next_large(self) -> Iterator[_Waiting]:
+        size = 0
+        first: _Waiting | None = None
+        while self._large and size < _MOST_PREPARED:
+            if first is not None and not first.goes_with(self._large[0]):
+                return
+            first = self._large.popleft()
+            size += len(first.arrival.lines)
+            yield first
 
     async def settled(self) -> None:
         """Wait until all that has been acknowledged can be read.
@@ -159,22 +218,28 @@ class Lane:
         return aged or self._writer.waiting > _MOST_WAITING
 
     async def _store_some(self) -> None:
-        if self._queue[0].prepared is not None:
-            await self._store_large(self._queue.popleft())
+        if isinstance(self._queue[0], _Ready):
+            await self._store_large()
             return
         await asyncio.sleep(_GATHER_SECONDS)
         together: list[_Waiting] = []
         size = 0
-        while self._queue and self._queue[0].prepared is None and size < _MOST_TOGETHER:
-            together.append(self._queue.popleft())
-            size += len(together[-1].arrival.lines)
+        while self._queue and isinstance(waiting := self._queue[0], _Waiting):
+            if size >= _MOST_TOGETHER:
+                break
+            self._queue.popleft()
+            together.append(waiting)
+            size += len(waiting.arrival.lines)
         arrivals = [waiting.arrival for waiting in together]
         await self._answer(together, lambda: self._writer.store_small(arrivals))
 
-    async def _store_large(self, waiting: _Waiting) -> None:
-        prepared = waiting.prepared
-        assert prepared is not None  # noqa: S101 -- said to the type checker
-        await self._answer([waiting], lambda: [self._writer.store(prepared)])
+    async def _store_large(self) -> None:
+        ready = self._queue.popleft()
+        assert isinstance(ready, _Ready)  # noqa: S101 -- said to the type checker
+        try:
+            await self._answer(ready.waiting, lambda: self._writer.store(ready.prepared))
+        finally:
+            self._room.release()
 
     def _is_small(self, arrival: Arrival) -> bool:
         return arrival.own and len(arrival.lines) <= self._settings.small_body_bytes
@@ -186,9 +251,7 @@ class Lane:
             try:
                 outcomes = await self._in_thread(store)
             except Exception as error:  # noqa: BLE001 -- belongs to those who wait
-                for waiting in together:
-                    if not waiting.done.done():
-                        waiting.done.set_exception(error)
+                _fail(together, error)
                 return
         for waiting, outcome in zip(together, outcomes, strict=True):
             self._figures.stored(outcome)
@@ -208,3 +271,9 @@ class Lane:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _fail(together: Sequence[_Waiting], error: Exception) -> None:
+    for waiting in together:
+        if not waiting.done.done():
+            waiting.done.set_exception(error)

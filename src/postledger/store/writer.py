@@ -17,7 +17,7 @@ import hashlib
 import queue
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -62,10 +62,24 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An arrival whose rows lie ready in a staging table. Hand it to `Writer.store`."""
+    """Arrivals whose rows lie ready in a staging table, one after the other. Hand them to
+    `Writer.store`."""
 
-    arrival: Arrival
+    arrivals: tuple[Arrival, ...]
     staging: Staging
+
+    @property
+    def first(self) -> Arrival:
+        """What this one says of workspace and source is true of all."""
+        return self.arrivals[0]
+
+    @property
+    def count(self) -> int:
+        return sum(arrival.count for arrival in self.arrivals)
+
+    @property
+    def unknown_fields(self) -> bool:
+        return any(arrival.unknown_fields for arrival in self.arrivals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,55 +153,59 @@ class Writer:
 
     # -- large batches
 
-    def prepare(self, arrival: Arrival) -> Prepared:
-        """Let the engine read an arrival. From any thread; waits while others are prepared."""
+    def prepare(self, *arrivals: Arrival) -> Prepared:
+        """Let the engine read arrivals that have workspace and source in common, of which each is
+        stored or not by itself; one that is atomic comes alone. From any thread; waits while others
+        are prepared."""
         self._check_room()
         staging = self._free.get()
+        prepared = Prepared(arrivals, staging)
         try:
             with translated():
                 staging.read(
-                    arrival.workspace,
-                    arrival.source,
-                    arrival.lines,
-                    unknown_fields=arrival.unknown_fields,
+                    prepared.first.workspace,
+                    prepared.first.source,
+                    b"\n".join(arrival.lines for arrival in arrivals),
+                    unknown_fields=prepared.unknown_fields,
                 )
         except BaseException:
             self._free.put(staging)
             raise
-        return Prepared(arrival, staging)
+        return prepared
 
-    def store(self, prepared: Prepared) -> Outcome:
-        """Store what was prepared.
+    def store(self, prepared: Prepared) -> list[Outcome]:
+        """Store what was prepared; what became of each arrival.
 
         Raises StoreFull or StoreUnavailable; sending it again then stores what is missing.
         """
-        arrival, staging = prepared.arrival, prepared.staging
+        staging = prepared.staging
         try:
             self.flush()
             with translated():
                 flagged = self._checked(prepared)
-                outcome = _outcome(arrival, flagged)
-                if outcome.accepted:
+                outcomes = list(_outcomes(prepared.arrivals, flagged))
+                if any(outcome.accepted for outcome in outcomes):
                     self._insert_new(prepared, [row for row, _ in flagged])
-                    self._last[arrival.workspace] += arrival.count  # repeats leave gaps
+                    # repeats leave gaps
+                    self._last[prepared.first.workspace] += prepared.count
                 staging.empty()
         finally:
             self._free.put(staging)
-        return outcome
+        return outcomes
 
     def _checked(self, prepared: Prepared) -> list[tuple[int, int]]:
         """Rows that are not to be stored, in order, and why."""
-        arrival, staging = prepared.arrival, prepared.staging
+        staging, unknown_fields = prepared.staging, prepared.unknown_fields
         flagged = self._flagged(staging)
-        if arrival.own:
+        if prepared.first.own:
             if all(why == _REPEAT for _, why in flagged):
                 return flagged
-            staging.read_again(unknown_fields=arrival.unknown_fields)
+            staging.read_again(unknown_fields=unknown_fields)
         else:
             clashing = self._clashing(staging) if flagged else []
             if not clashing:
                 return flagged
-            staging.read_again(unknown_fields=arrival.unknown_fields, clashing=clashing)
+            staging.read_again(unknown_fields=unknown_fields, clashing=clashing)
         return self._flagged(staging)
 
     def _clashing(self, staging: Staging) -> list[int]:
@@ -215,7 +233,7 @@ class Writer:
         return [int(row) for (row,) in found.result_rows]
 
     def _insert_new(self, prepared: Prepared, without: Sequence[int]) -> None:
-        workspace = prepared.arrival.workspace
+        workspace = prepared.first.workspace
         first = self._last[workspace] + 1
         chosen = prepared.staging.rows
         if without:
@@ -428,6 +446,17 @@ def _numbers(count: int, first: int | None, flagged: Mapping[int, int]) -> list[
 def _text_of(milliseconds: int) -> str:
     seconds, rest = divmod(milliseconds, 1000)
     return text_of(datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=rest))
+
+
+def _outcomes(arrivals: Sequence[Arrival], flagged: Sequence[tuple[int, int]]) -> Iterator[Outcome]:
+    """What became of each; its own rows are counted from 0 again."""
+    start, at = 0, 0
+    for arrival in arrivals:
+        end = at
+        while end < len(flagged) and flagged[end][0] < start + arrival.count:
+            end += 1
+        yield _outcome(arrival, [(row - start, why) for row, why in flagged[at:end]])
+        start, at = start + arrival.count, end
 
 
 def _outcome(arrival: Arrival, flagged: Sequence[tuple[int, int]]) -> Outcome:
