@@ -35,6 +35,20 @@ def _store(workspace: str, events: Sequence[Event]) -> int:
     return outcome.accepted
 
 
+def _store_together(
+    workspace: str, pieces: Sequence[Sequence[Event]]
+) -> list[tuple[int, int, list[int | None]]]:
+    writer: Writer = _open[0]
+    arrivals = [
+        Arrival(workspace, b"\n".join(map(msgspec.json.encode, piece)), len(piece))
+        for piece in pieces
+    ]
+    return [
+        (one.accepted, one.duplicates, [problem.index for problem in one.problems])
+        for one in writer.store(writer.prepare(*arrivals))
+    ]
+
+
 def _fold(most: int) -> bool:
     writer, _, rollups = _open
     done: bool = rollups.fold(writer.numbers(), most)
@@ -72,6 +86,14 @@ class Store:
     def send(self, workspace: str, events: Sequence[Event]) -> int:
         """Store events that have ids; how many are new."""
         return self._pool.submit(_store, workspace, events).result()
+
+    def send_together(
+        self, pieces: Sequence[Sequence[Event]]
+    ) -> tuple[str, list[tuple[int, int, list[int | None]]]]:
+        """Store pieces in one insert, in a workspace of their own; its name, and of each piece how
+        many events are new and repeats, and which are wrong."""
+        workspace = f"w{next(_WORKSPACES)}"
+        return workspace, self._pool.submit(_store_together, workspace, pieces).result()
 
     def fold(self, most: int) -> bool:
         """Fold a step of at most `most` events into the roll-ups; whether there was one to do."""
