@@ -103,7 +103,7 @@ def test_all_else_is_counted_from_the_events() -> None:
 
 
 def _statement(query: MetricsQuery) -> str:
-    through = 7 if may_be_rolled(query) else None
+    through = statements.Folded(7) if may_be_rolled(query) else None
     if query.interval is None:
         return statements.totals(query, "db", through).text
     told = runs(starts(query.start, query.end, query.interval, query.timezone))

@@ -173,14 +173,13 @@ class Window:
 
     def condition(self) -> str:
         first, last = hours(self.start), hours(self.end)
-        hourly = f"span = 'hour' AND hour >= {first} AND hour < {last}"
         day, following = -(-first // 24) * 24, last // 24 * 24
         if not self.days or day >= following:
-            return hourly
-        return (
-            f"(span = 'day' AND hour >= {day} AND hour < {following} "
-            f"OR {hourly} AND (hour < {day} OR hour >= {following}))"
-        )
+            return f"span = 'hour' AND hour >= {first} AND hour < {last}"
+        daily = f"span = 'day' AND hour >= {day} AND hour < {following}"
+        ends = [(first, day), (following, last)]
+        hourly = " OR ".join(f"hour >= {a} AND hour < {b}" for a, b in ends if a < b)
+        return f"({daily} OR span = 'hour' AND ({hourly}))" if hourly else daily
 
 
 def window_of(query: MetricsQuery, told: Sequence[Run]) -> Window | None:

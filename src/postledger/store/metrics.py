@@ -11,7 +11,7 @@ Values are parameters; names of metrics, groups and types are texts of our own t
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -41,7 +41,6 @@ from postledger.store.dimensions import (
     bases,
     dimension_of,
     is_rolled,
-    may_be_rolled,
     rolled_count,
     window_of,
 )
@@ -49,7 +48,6 @@ from postledger.store.sql import Sql, conditions, grouped
 
 MOST_ROWS = 100_000
 """Most rows of an answer: groups by intervals."""
-_TRIES = 3
 
 Ask = Callable[[Sql], list[list[Any]]]
 """Has a statement run: its rows."""
@@ -63,20 +61,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # -- rows
 
 
-def answer(query: MetricsQuery, database: str, ask: Ask) -> list[MetricsRow]:
-    """The rows, group by group, each in the order of time. Raises BadInput: too many of them."""
-    if not may_be_rolled(query):
-        return counted(query, database, ask)
-    for _ in range(_TRIES):
-        through = _through(query, database, ask)
-        rows = _answer(query, database, ask, through)
-        if _through(query, database, ask) == through:
-            return rows
-    return counted(query, database, ask)  # the roll-ups change faster than they are read
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The number of the last event that the roll-ups have; whether there may be newer ones."""
+
+    through: int
+    newer: bool = True
 
 
-def _through(query: MetricsQuery, database: str, ask: Ask) -> int:
-    return int(ask(folded(query.workspace, database))[0][0])
+def rolled(query: MetricsQuery, database: str, ask: Ask, folded: Folded) -> list[MetricsRow]:
+    """The rows, group by group, each in the order of time; from the roll-ups what they have. They
+    must not change meanwhile. Raises BadInput: too many rows."""
+    return _answer(query, database, ask, folded)
 
 
 def counted(query: MetricsQuery, database: str, ask: Ask) -> list[MetricsRow]:
@@ -84,30 +80,32 @@ def counted(query: MetricsQuery, database: str, ask: Ask) -> list[MetricsRow]:
     return _answer(query, database, ask, None)
 
 
-def _answer(query: MetricsQuery, database: str, ask: Ask, through: int | None) -> list[MetricsRow]:
+def _answer(
+    query: MetricsQuery, database: str, ask: Ask, folded: Folded | None
+) -> list[MetricsRow]:
     if query.interval is None:
         return [
             MetricsRow(None, _shown(query, group), values)
-            for group, values in _totals(query, database, ask, through)[: query.limit]
+            for group, values in _totals(query, database, ask, folded)[: query.limit]
         ]
     times = starts(query.start, query.end, query.interval, query.timezone)
     found: list[_Group] = [()]
     if query.group_by:
-        found = [group for group, _ in _totals(query, database, ask, through)]
+        found = [group for group, _ in _totals(query, database, ask, folded)]
     groups = found[: query.limit]
     if not times or not groups:
         return []
     _check_size(query, len(groups), len(times) - 1)
     chosen = groups if len(found) > query.limit else None
-    rows = ask(series(query, runs(times), database, through, chosen))
+    rows = ask(series(query, runs(times), database, folded, chosen))
     return _series(query, groups, times, rows)
 
 
 def _totals(
-    query: MetricsQuery, database: str, ask: Ask, through: int | None
+    query: MetricsQuery, database: str, ask: Ask, folded: Folded | None
 ) -> list[tuple[_Group, _Values]]:
     width = len(query.group_by)
-    rows = ask(totals(query, database, through))
+    rows = ask(totals(query, database, folded))
     return [(tuple(row[:width]), tuple(row[width:])) for row in rows]
 
 
@@ -156,7 +154,7 @@ def _is_number(group: str) -> bool:
 # -- statements
 
 
-def folded(workspace: str, database: str) -> Sql:
+def through(workspace: str, database: str) -> Sql:
     """The number of the last event that the roll-ups have."""
     sql = Sql()
     sql.text = (
@@ -166,11 +164,10 @@ def folded(workspace: str, database: str) -> Sql:
     return sql
 
 
-def totals(query: MetricsQuery, database: str, through: int | None = None) -> Sql:
+def totals(query: MetricsQuery, database: str, folded: Folded | None = None) -> Sql:
     """The figures of each group for the whole range, in the order asked for, one group more than
-    the limit; without groups one row. `through`: the number of the last event that the roll-ups
-    have; None: do without them."""
-    asked = _Asked(query, database, through)
+    the limit; without groups one row. `folded`: how far the roll-ups are; None: do without."""
+    asked = _Asked(query, database, folded)
     groups, metrics = asked.groups, [f"m{number}" for number in range(len(query.metrics))]
     sql = asked.sql
     sql.text = asked.select()
@@ -187,12 +184,12 @@ def series(
     query: MetricsQuery,
     told: Sequence[Run],
     database: str,
-    through: int | None = None,
+    folded: Folded | None = None,
     chosen: Sequence[_Group] | None = None,
 ) -> Sql:
     """The figures of each group in each interval that has any: start in unix milliseconds, group,
-    metrics. `chosen`: of these groups only. `through` as for `totals`."""
-    asked = _Asked(query, database, through, told, chosen)
+    metrics. `chosen`: of these groups only. `folded` as for `totals`."""
+    asked = _Asked(query, database, folded, told, chosen)
     asked.sql.text = asked.select()
     return asked.sql
 
@@ -204,7 +201,7 @@ class _Asked:
         self,
         query: MetricsQuery,
         database: str,
-        through: int | None,
+        folded: Folded | None,
         told: Sequence[Run] = (),
         chosen: Sequence[_Group] | None = None,
     ) -> None:
@@ -212,39 +209,43 @@ class _Asked:
         self.groups = [f"g{number}" for number in range(len(query.group_by))]
         self._query = query
         self._database = database
-        self._through = through
+        self._folded = folded
         self._told = told
         self._chosen = chosen
         self._bases = list(dict.fromkeys(bases(query.metrics)))
-        self._window = None if through is None else window_of(query, told)
+        self._window = None if folded is None else window_of(query, told)
 
     def select(self) -> str:
         """The metrics of each interval and group, by these."""
-        keys = self._keys()
+        keys, sources = self._keys(), list(self._sources())
+        several = len(sources) > 1
+        counts = [f"sum(b{n})" if several else f"b{n}" for n in range(len(self._bases))]
         made = [
-            f"{self._expression(figure(name))} AS m{number}"
+            f"{self._expression(figure(name), counts)} AS m{number}"
             for number, name in enumerate(self._query.metrics)
         ]
-        sources = " UNION ALL ".join(self._sources())
-        return f"SELECT {', '.join([*keys, *made])} FROM ({sources}){_by(keys)}"
+        return (
+            f"SELECT {', '.join([*keys, *made])} FROM ({' UNION ALL '.join(sources)})"
+            f"{_by(keys) if several else ''}"
+        )
 
     def _keys(self) -> list[str]:
         return [*(["slot"] if self._told else []), *self.groups]
 
-    def _expression(self, found: Figure) -> str:
+    def _expression(self, found: Figure, counts: Sequence[str]) -> str:
         """A metric as an expression over what the sources count."""
         match found:
             case Combined(plus, less):
-                added = " + ".join(self._expression(figure(name)) for name in plus)
-                taken = (self._expression(figure(name)) for name in less)
+                added = " + ".join(self._expression(figure(name), counts) for name in plus)
+                taken = (self._expression(figure(name), counts) for name in less)
                 made = f"({' - '.join([added, *taken])})"
             case Rate(part, whole):
-                all_of = self._expression(figure(whole))
-                made = f"if({all_of} = 0, 0, {self._expression(figure(part))} / {all_of})"
+                all_of = self._expression(figure(whole), counts)
+                made = f"if({all_of} = 0, 0, {self._expression(figure(part), counts)} / {all_of})"
             case Nothing():
-                made = "toInt64(sum(0))"
+                made = "toInt64(0)"
             case _:
-                made = f"sum(b{self._bases.index(found)})"
+                made = counts[self._bases.index(found)]
         return made
 
     # -- sources
@@ -255,15 +256,16 @@ class _Asked:
         others = [base for base in self._bases if base not in rolled]
         if window and rolled:
             yield self._rolled(rolled, window)
-            yield self._late(rolled, window)
+            if self._folded and self._folded.newer:
+                yield self._late(rolled, window, self._folded.through)
             if not window.whole:
                 yield self._ends(rolled, window)
         if others or not rolled:
             yield self._counted(others, self._query, ())
 
-    def _late(self, bases: Sequence[Base], window: "Window") -> str:
+    def _late(self, bases: Sequence[Base], window: "Window", through: int) -> str:
         """Events of the window that are not in the roll-ups yet."""
-        newer = f"seq > {self.sql.add(self._through, 'UInt64')}"
+        newer = f"seq > {self.sql.add(through, 'UInt64')}"
         inside = replace(self._query, start=window.start, end=window.end)
         return self._counted(bases, inside, [newer])
 
@@ -334,7 +336,8 @@ class _Asked:
 
     def _columns(self, head: Sequence[str], counts: Sequence[str]) -> str:
         return ", ".join(
-            [*head, *(f"{count} AS b{number}" for number, count in enumerate(counts))] or ["1"]
+            [*head, *(f"{count} AS b{number}" for number, count in enumerate(counts))]
+            or ["count()"]
         )
 
 

@@ -1,6 +1,6 @@
 """Answers questions: pages, one event, a message, the feed. Several threads may use it at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,12 +25,17 @@ from postledger.query import (
 )
 from postledger.store import metrics as figures
 from postledger.store import sql as statements
+from postledger.store.dimensions import may_be_rolled
 from postledger.store.engine import Engine
+from postledger.store.rollups import Rollups
 from postledger.store.sql import Sql
 
 MOST_EVENTS_OF_A_MESSAGE = 10_000
 MOST_LISTED = 1000
 """Ids that are handed to the engine in a list; more of them it looks up itself."""
+
+
+_TRIES = 3
 
 
 class _Key(msgspec.Struct):
@@ -68,8 +73,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Reader:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        rollups: Rollups | None = None,
+        given: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """`rollups`: who keeps them in this process, so that the store need not be asked how far
+        they are; `given`: the number of the last event of each workspace, as the writer knows."""
         self._engine = engine
+        self._rollups = rollups
+        self._given = given
 
     def page(self, query: EventQuery) -> Page:
         """One page of events; `next` is None when there are no more."""
@@ -187,7 +201,30 @@ class Reader:
 
     def metrics(self, query: MetricsQuery) -> list[MetricsRow]:
         """Figures, a row for each group and interval. Raises BadInput: they are too many."""
-        return figures.answer(query, self._engine.database, self._rows)
+        database = self._engine.database
+        if not may_be_rolled(query):
+            return figures.counted(query, database, self._rows)
+        look = self._rollups.look(query.workspace) if self._rollups else None
+        if look is not None and self._rollups is not None:
+            newer = self._given().get(query.workspace, 0) > look.through
+            folded = figures.Folded(look.through, newer)
+            rows = figures.rolled(query, database, self._rows, folded)
+            if self._rollups.is_as_it_was(look):
+                return rows
+        return self._metrics(query)
+
+    def _metrics(self, query: MetricsQuery) -> list[MetricsRow]:
+        """The same while events are being folded: the store says how far they are."""
+        database = self._engine.database
+        for _ in range(_TRIES):
+            before = self._through(query.workspace)
+            rows = figures.rolled(query, database, self._rows, figures.Folded(before))
+            if self._through(query.workspace) == before:
+                return rows
+        return figures.counted(query, database, self._rows)
+
+    def _through(self, workspace: str) -> int:
+        return int(self._lines(figures.through(workspace, self._engine.database))[0])
 
     def last(self, workspace: str) -> int:
         """The number of the event that was stored last; 0: there is none."""

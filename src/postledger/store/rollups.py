@@ -46,8 +46,16 @@ _ONE_PART: dict[str, object] = {
 """With these an insert is one block, whatever its size, and so one part."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The number of the last event that was folded, and how often that had changed."""
+
+    through: int
+    changes: int
+
+
 class Rollups:
-    """One call at a time."""
+    """One call at a time, but for looks."""
 
     def __init__(self, engine: Engine, table: str = TABLE) -> None:
         self._engine = engine
@@ -62,6 +70,7 @@ class Rollups:
                 f"CREATE TABLE {self._folding} ({_FOLDING_COLUMNS}) ENGINE = Memory"
             )
         self._through: dict[str, int] | None = None
+        self._changes = 0
         self._horizon = hours(self.horizon)
 
     @property
@@ -91,6 +100,16 @@ class Rollups:
                 f"AND hour < {hours(before)}"
             )
 
+    def look(self, workspace: str) -> Look | None:
+        """How far the events of a workspace have been folded; None: that changes just now. From any
+        thread."""
+        changes, through = self._changes, self._through
+        return Look(through.get(workspace, 0), changes) if through is not None else None
+
+    def is_as_it_was(self, look: Look) -> bool:
+        """Whether nothing has been folded since, nor begun to be. From any thread."""
+        return self._changes == look.changes
+
     def behind(self, stored: Mapping[str, int]) -> int:
         """How many numbers have not been folded yet, of those up to `stored`, by workspace."""
         done = self._numbers()
@@ -106,9 +125,10 @@ class Rollups:
         step = list(self._step(stored, most))
         if not step:
             return False
-        self._through = None  # until it is known how this ends
         with translated():
             self._stage(step)
+            self._through = None  # until it is known how this ends
+            self._changes += 1  # in this order: who looks reads them the other way round
             self._client.command(
                 f"INSERT INTO {self._table} {_step_rows(self._folding)}",
                 {

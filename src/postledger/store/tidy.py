@@ -1,4 +1,4 @@
-"""Merges parts of the table while nothing comes in, so that look-ups meet few of them.
+"""Merges parts of the tables while nothing comes in, so that look-ups meet few of them.
 
 The engine is told to merge late (`schema/001_events.sql`), which is cheap while events pour in, and
 leaves many parts behind a load. One process owns the embedded store, so it can tell when there is
@@ -15,7 +15,6 @@ _LARGEST = 4096 * MIB
 
 class Tidy:
     def __init__(self, engine: Engine) -> None:
-        self._events = f"{engine.database}.events"
         self._database = engine.database
         self._client = engine.client({})
         self._stop = engine.client({})
@@ -28,17 +27,19 @@ class Tidy:
         """
         with translated():
             found = self._client.query(
-                "SELECT partition_id FROM system.parts WHERE active "
-                "AND database = {database:String} AND table = 'events' GROUP BY partition_id "
+                "SELECT table, partition_id FROM system.parts WHERE active "
+                "AND database = {database:String} AND table IN ('events', 'rollups') "
+                "GROUP BY table, partition_id "
                 "HAVING count() > {few:UInt32} AND sum(bytes_on_disk) < {largest:UInt64} "
                 "ORDER BY count() DESC LIMIT 1",
                 {"database": self._database, "few": FEW_PARTS, "largest": _LARGEST},
             ).result_rows
-            for (partition,) in found:
-                command = f"OPTIMIZE TABLE {self._events} PARTITION ID '{partition}'"
-                self._client.command(command)
+            for table, partition in found:
+                where = f"{self._database}.{table} PARTITION ID '{partition}'"
+                self._client.command(f"OPTIMIZE TABLE {where}")
         return bool(found)
 
     def stop(self) -> None:
         """Break off what `once` is doing, and let nothing new begin."""
-        self._stop.command(f"SYSTEM STOP MERGES {self._events}")
+        for table in ("events", "rollups"):
+            self._stop.command(f"SYSTEM STOP MERGES {self._database}.{table}")
