@@ -1,4 +1,4 @@
-"""Exports of all events, beside the raw engine's own INTO OUTFILE of the same statement.
+"""Exports of many events, beside the raw engine's own INTO OUTFILE of the same statement.
 
     python -m benchmarks.load DIRECTORY [--events 10000000]
     python -m benchmarks.exports DIRECTORY
@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from postledger.state.keys import DEFAULT_WORKSPACE
 from postledger.store import columns
 from postledger.store.engine import Engine
 from postledger.store.export import FORMATS, Extract, statement
+from postledger.store.reader import Reader
 
-_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _ENGINE_FORMS = {"csv": "CSVWithNames", "ndjson": "TSVRaw", "parquet": "Parquet"}
 _PATH = "/ledger/v1/exports"
 
@@ -36,7 +36,9 @@ _PATH = "/ledger/v1/exports"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory")
+    parser.add_argument("--days", type=int, default=30, help="days before the end of the events")
     options = parser.parse_args()
+    first = bench.END - timedelta(days=options.days)
     print(bench.machine())
     server = bench.Server(Path(options.directory))
     searches = _searches(server)
@@ -50,12 +52,12 @@ def main() -> None:
         stop = threading.Event()
         thread = threading.Thread(target=_search_on, args=(server, searches, stop, meanwhile))
         thread.start()
-        rows, seconds, peak = _export(server, form)
+        rows, seconds, peak = _export(server, form, first)
         stop.set()
         thread.join()
         ours[form], most = rows / seconds, max(most, peak)
         searched = rows / seconds
-        rows, seconds, peak = _export(server, form)
+        rows, seconds, peak = _export(server, form, first)
         ours[form], most = rows / seconds, max(most, peak)
         print(f"{form}: {ours[form]:,.0f} events/s; {searched:,.0f} while it is searched")
     server.stop()
@@ -64,7 +66,7 @@ def main() -> None:
         f"searches: {statistics.median(alone):.0f} ms alone, "
         f"{statistics.median(meanwhile):.0f} ms during exports ({len(meanwhile)} of them)"
     )
-    for form, limit in _raw(options.directory).items():
+    for form, limit in _raw(options.directory, first).items():
         print(f"{form}: raw engine {limit:,.0f} events/s, ratio {ours[form] / limit:.2f}")
 
 
@@ -99,9 +101,12 @@ def _search_on(
                 return
 
 
-def _export(server: bench.Server, form: str) -> tuple[int, float, int]:
-    """Rows, seconds, and the most memory of an export of everything."""
-    order = {"format": form, "filters": {"from": "1970-01-01", "to": "2199-01-01"}}
+def _export(server: bench.Server, form: str, first: datetime) -> tuple[int, float, int]:
+    """Rows, seconds, and the most memory of an export of what is not older."""
+    order = {
+        "format": form,
+        "filters": {"from": f"{first:%Y-%m-%d}", "to": f"{bench.END:%Y-%m-%d}"},
+    }
     started, most = time.perf_counter(), 0
     job = _request(server, "POST", _PATH, order)
     while job["status"] in {"queued", "running"}:
@@ -126,14 +131,14 @@ def _request(server: bench.Server, method: str, path: str, body: object = None) 
         return dict(json.loads(text)) if text else {}
 
 
-def _raw(directory: str) -> dict[str, float]:
+def _raw(directory: str, first: datetime) -> dict[str, float]:
     """Events a second of the engine alone, in this process, into a file."""
     engine = Engine(load({}, overrides={"data_dir": directory, "readers": 1}))
     found = {}
     try:
         client = engine.client(columns.READ_SETTINGS | {"format_csv_null_representation": ""})
-        rows = engine.size().events
-        query = EventQuery(DEFAULT_WORKSPACE, _FIRST, _LAST)
+        query = EventQuery(DEFAULT_WORKSPACE, first, bench.END)
+        rows = Reader(engine).count(query)
         for form in FORMATS:
             sql = statement(Extract(query, 0, 2**63, form), engine.database, "raw")
             with tempfile.TemporaryDirectory(dir=directory) as made:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import count
-from multiprocessing import get_context
 from typing import Any
 
 import msgspec
 
+from forked import CONTEXT
 from making import Event
 from postledger.settings import load
 from postledger.store.engine import Engine
@@ -119,5 +119,5 @@ class Store:
 @contextmanager
 def opened(directory: str) -> Iterator[Store]:
     """A store in this directory, until the block is left."""
-    with ProcessPoolExecutor(1, get_context("spawn"), _launch, (directory,)) as pool:
+    with ProcessPoolExecutor(1, CONTEXT, _launch, (directory,)) as pool:
         yield Store(pool)

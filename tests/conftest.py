@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from forked import Forked
+
 MASTER = "a-key-for-tests"
 _NAMES = count(1)
 
@@ -90,12 +92,14 @@ class Client:
 
 @dataclass
 class Server:
-    """A server process. `env` wins over the test's own settings."""
+    """A server process. `env` wins over the test's own settings. `fresh`: started from nothing, not
+    forked."""
 
     directory: Path
     env: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
     port: int = 0
+    fresh: bool = False
 
     @property
     def client(self) -> Client:
@@ -117,12 +121,19 @@ class Server:
     def launch(self, *options: str) -> "Server":
         """Start without waiting."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.log.touch()
         self.port = free_port()
-        command = [sys.executable, "-m", "postledger.cli", "serve", "--port", str(self.port)]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, *options], env=self.environment(), stdout=log, stderr=log
-            )
+        command = ["serve", "--port", str(self.port), *options]
+        if self.fresh:
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "postledger.cli", *command],
+                    env=self.environment(),
+                    stdout=log,
+                    stderr=log,
+                )
+        else:
+            self.process = Forked(command, self.environment(), self.log)
         return self
 
     def start(self, *options: str) -> "Server":
@@ -169,7 +180,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of this worker."""
-    running = Server(tmp_path_factory.mktemp("server")).start()
+    running = Server(tmp_path_factory.mktemp("server"), fresh=True).start()
     yield running
     assert running.stop() == 0, running.log.read_text()
 
