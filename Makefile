@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 CLIENTS := tests/clients
 NODE := $(shell command -v npm >/dev/null && node -p 'process.versions.node.split(".")[0] >= 18' 2>/dev/null)
 
-.PHONY: help run test lint types imports clients bench lock clean
+.PHONY: help run test lint types imports audit clients bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ help: ## list the targets
 run: $(VENV)/.run ## start the server on ./data; an empty store gets a key and DEMO=20000 made-up events
 	$(BIN)/postledger serve --demo $(DEMO)
 
-test: lint types imports clients ## run everything that CI runs
+test: lint types imports audit clients ## run everything that CI runs
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.dev ## check style and formatting
@@ -29,6 +29,9 @@ types: $(VENV)/.dev ## check types
 
 imports: $(VENV)/.dev ## check who imports whom
 	$(BIN)/lint-imports
+
+audit: $(VENV)/.dev ## ask advisory services about what is locked; passes where none can be reached
+	$(BIN)/python tests/audit.py
 
 clients: $(VENV)/clients/.done $(if $(filter true,$(NODE)),$(CLIENTS)/node/node_modules/.done) ## install the clients of other services that tests run
 

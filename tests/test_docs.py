@@ -295,6 +295,32 @@ def test_options_in_examples_exist(command: str, capsys: pytest.CaptureFixture[s
     assert set() == used - known
 
 
+# -- tests
+
+
+TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+
+
+def test_tests_that_are_named_exist() -> None:
+    """Every test that a document names is there, by file and name."""
+    named = {found for path in PAGES for found in TEST.findall(path.read_text(encoding="utf-8"))}
+    assert named
+    missing = [
+        f"{file}::{name}"
+        for file, name in sorted(named)
+        if not (HOME / file).is_file() or (name and f"\ndef {name}(" not in page(file))
+    ]
+    assert missing == []
+
+
+def test_every_claim_of_security_has_a_test() -> None:
+    """Each row of docs/security.md names a test of its own words."""
+    claims = [row for row in rows(page("docs/security.md")) if row[0] != "What holds"]
+    assert 30 < len(claims)
+    unproved = [row for row in claims if len(row) != 2 or "::test_" not in row[1]]
+    assert unproved == []
+
+
 # -- links
 
 

@@ -51,7 +51,8 @@ def decode(query: object, text: str, *, parameter: str = "cursor") -> Position:
         )
     try:
         place: Position = json.loads(body)
-    except ValueError as error:  # not one of ours: anyone can make up a digest
+        json.dumps(place, ensure_ascii=False).encode()  # half a surrogate pair cannot be asked for
+    except (ValueError, RecursionError) as error:  # not one of ours: anyone can make up a digest
         raise _bad(parameter, "is damaged; send the text exactly as it was given") from error
     return place
 

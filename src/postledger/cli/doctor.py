@@ -21,6 +21,9 @@ from postledger.settings import MIB, Settings
 LARGEST_DRIFT = 5.0
 """Seconds that the clocks here and of the server may be apart."""
 
+_PRIVATE = ("secret", "state.sqlite3")
+_OTHERS = 0o077
+
 Level = Literal["ok", "warning", "error"]
 
 
@@ -117,6 +120,7 @@ def _directory(settings: Settings) -> Iterator[Finding]:
         return
     yield _writable(path)
     yield _room(path, settings.min_free_bytes)
+    yield from _modes(path)
 
 
 def _writable(path: Path) -> Finding:
@@ -143,6 +147,19 @@ def _room(path: Path, wanted: int) -> Finding:
         f"{message}, less than min_free_bytes ({wanted // MIB:,} MiB): nothing is taken in",
         "make room, or set POSTLEDGER_MIN_FREE_BYTES",
     )
+
+
+def _modes(path: Path) -> Iterator[Finding]:
+    """What should be for its owner only, and is not: an earlier version, or a copy, made it so."""
+    names = [name for name in _PRIVATE if (path / name).exists()]
+    seen = [name for name in names if (path / name).stat().st_mode & _OTHERS]
+    if seen:
+        yield Found(
+            "warning",
+            "files",
+            f"{' and '.join(seen)} can be read by other users of this machine",
+            f"`chmod -R go= {path}`",
+        )
 
 
 def _address(settings: Settings) -> str:

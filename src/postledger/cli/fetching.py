@@ -21,7 +21,7 @@ EXPORTS = "/ledger/v1/exports"
 _FIRST_LOOK, _LONGEST_LOOK = 0.05, 1.0
 _PIECE = 1024 * 1024
 
-SafeName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+SafeName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
 """What becomes part of a file's name here."""
 
 

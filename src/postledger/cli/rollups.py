@@ -7,7 +7,7 @@ from postledger.cli.options import HERE, Place
 from postledger.cli.output import note
 from postledger.cli.progress import bar
 from postledger.store import rollups as kept
-from postledger.store.engine import Engine
+from postledger.store.engine import Engine, keep_private
 
 
 def rebuild(*, place: Place = HERE) -> None:
@@ -15,6 +15,7 @@ def rebuild(*, place: Place = HERE) -> None:
 
     Needed when `postledger doctor` says that they differ. Stop the server first.
     """
+    keep_private()
     engine = Engine(place.settings(readers=1))
     try:
         steps = kept.rebuild(engine)

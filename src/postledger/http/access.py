@@ -1,7 +1,6 @@
 """Around the application: a log line and figures of each request, and headers that all have."""
 
 import time
-from urllib.parse import urlsplit
 
 import structlog
 from litestar.enums import ScopeType
@@ -11,11 +10,13 @@ from postledger.http.figures import Figures
 
 _LOG = structlog.get_logger()
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
-_HEADERS = [
+HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
-]
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+"""Of every answer, unless it says otherwise."""
 
 
 class Access:
@@ -35,7 +36,7 @@ class Access:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 present = {name.lower() for name, _ in message["headers"]}
-                extra = [header for header in _HEADERS if header[0] not in present]
+                extra = [header for header in HEADERS if header[0] not in present]
                 message["headers"] = [*message["headers"], *extra]
             await send(message)
 
@@ -45,7 +46,7 @@ class Access:
             self._note(scope, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        method, path = str(scope.get("method")), urlsplit(scope["path"]).path
+        method, path = str(scope.get("method")), scope["path"]
         route = str(scope.get("path_template") or "other")
         self._figures.requests.labels(method, route, str(status)).inc()
         self._figures.request_seconds.labels(method, route).observe(seconds)

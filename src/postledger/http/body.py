@@ -8,6 +8,7 @@ from typing import Protocol
 
 from postledger.errors import TooLarge, Unreadable, Unsupported
 from postledger.http.lane import Lane
+from postledger.settings import KIB
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -15,6 +16,9 @@ else:
     from backports import zstd
 
 _GZIP = 16 + zlib.MAX_WBITS
+_PIECE = 64 * KIB
+MOST_MEMBERS = 10_000
+"""Of one compressed body: tools that compress in blocks make one for each."""
 
 
 class _Decompressor(Protocol):
@@ -24,7 +28,7 @@ class _Decompressor(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+    def decompress(self, data: memoryview, max_length: int, /) -> bytes: ...
 
 
 async def receive(stream: AsyncIterator[bytes], lane: Lane, largest: int) -> tuple[bytes, int]:
@@ -53,20 +57,33 @@ def decompress(data: bytes, encoding: str, largest: int) -> bytes:
         return data
     if encoding not in {"gzip", "x-gzip", "zstd"}:
         raise Unsupported(f"the content encoding is {encoding}; send gzip, zstd or none")
-    parts: list[bytes] = []
-    room = largest + 1
     with _damage(encoding):
-        while data and room:
-            decoder: _Decompressor = zstd.ZstdDecompressor() if encoding == "zstd" else _Gunzip()
-            part = decoder.decompress(data, room)
-            parts.append(part)
-            room -= len(part)
-            if not decoder.eof and room:
-                raise Unreadable(f"the body is cut short: its {encoding} stream has no end")
-            data = decoder.unused_data
-    if not room:
+        plain = b"".join(_parts(memoryview(data), encoding, largest + 1))
+    if len(plain) > largest:
         raise TooLarge(_too_large(largest))
-    return b"".join(parts)
+    return plain
+
+
+def _parts(data: memoryview, encoding: str, room: int) -> Iterator[bytes]:
+    """What the members of a stream have in them, up to `room` bytes.
+
+    A member is handed its bytes a piece at a time: the rest of a piece is copied at its end, and a
+    body may have very many members that are empty.
+    """
+    at = members = 0
+    while at < len(data) and room:
+        members += 1
+        if members > MOST_MEMBERS:
+            raise Unreadable(f"the body has more than {MOST_MEMBERS} {encoding} streams in a row")
+        decoder: _Decompressor = zstd.ZstdDecompressor() if encoding == "zstd" else _Gunzip()
+        while not decoder.eof and at < len(data) and room:
+            piece = data[at : at + _PIECE]
+            part = decoder.decompress(piece, room)
+            room -= len(part)
+            at += len(piece) - len(decoder.unused_data)
+            yield part
+        if not decoder.eof and room:
+            raise Unreadable(f"the body is cut short: its {encoding} stream has no end")
 
 
 class _Gunzip:
@@ -83,7 +100,7 @@ class _Gunzip:
     def unused_data(self) -> bytes:
         return self._decoder.unused_data
 
-    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+    def decompress(self, data: memoryview, max_length: int, /) -> bytes:
         return self._decoder.decompress(data, max_length)
 
 

@@ -60,10 +60,17 @@ def description_routes() -> list[HTTPRouteHandler]:
         return Response(
             page().encode(),
             media_type="text/html",
-            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+            headers={"Content-Security-Policy": _POLICY},
         )
 
     return [describe, show]
+
+
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+"""The page has its style within it, and nothing else."""
 
 
 @cache

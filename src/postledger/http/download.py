@@ -70,12 +70,15 @@ def _listed(header: str, tag: str) -> bool:
     return bool(tags & {tag, "*"})
 
 
+_PLACE = re.compile(r"\d{0,18}", re.ASCII)
+
+
 def _range(header: str, size: int) -> range | None:
     """The bytes of a `Range`; empty: the file has none of them. None: all."""
-    found = re.fullmatch(r"bytes=\s*(\d*)\s*-\s*(\d*)\s*", header, re.ASCII | re.IGNORECASE)
-    if found is None:
+    unit, _, asked = header.partition("=")
+    first, dash, last = (part.strip() for part in asked.partition("-"))
+    if unit.lower() != "bytes" or not dash or not all(map(_PLACE.fullmatch, (first, last))):
         return None
-    first, last = found.groups()
     if not first:
         return range(max(size - int(last), 0), size) if last else None
     if last and int(last) < int(first):

@@ -183,7 +183,7 @@ def read(data: bytes, workspace: str, now: datetime) -> Asked:
     """What the body asks for. Raises BadInput that names the member or the filter."""
     try:
         given = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Unreadable(f"the body is not JSON: {error}") from error
     if not isinstance(given, dict):
         raise BadInput("the body is not a JSON object")

@@ -8,10 +8,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
 
 from postledger import cursor
 from postledger.dialects.wire import Parameter
-from postledger.errors import BadInput, Problem
+from postledger.errors import BadCursor, BadInput, Problem
 from postledger.events import EVENT_TYPES, FIELD, Kind
 from postledger.query import FILTERS, EventQuery, FeedQuery, Filter, Place
 
@@ -89,10 +93,24 @@ def events_cursor(request: EventsRequest, place: Place) -> str:
     return cursor.encode(request.identity, [*marks, place.event_id])
 
 
+_Ms = Annotated[int, Meta(ge=-62_135_596_800_000, lt=253_402_300_800_000)]
+"""A time that there is, in unix milliseconds: of the years 1 to 9999."""
+_Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+T = TypeVar("T")
+
+
 def _continue(query: EventQuery, position: cursor.Position) -> EventQuery:
-    start, end, timestamp, event_id = position
-    after = Place(_from_ms(int(timestamp)), str(event_id))
-    return replace(query, start=_from_ms(int(start)), end=_from_ms(int(end)), after=after)
+    start, end, timestamp, event_id = _shaped("cursor", position, tuple[_Ms, _Ms, _Ms, str])
+    after = Place(_from_ms(timestamp), event_id)
+    return replace(query, start=_from_ms(start), end=_from_ms(end), after=after)
+
+
+def _shaped(name: str, position: cursor.Position, shape: type[T]) -> T:
+    """What a cursor of ours has; one that was made up may have anything. Raises BadCursor."""
+    try:
+        return msgspec.convert(position, shape)
+    except msgspec.ValidationError as error:
+        raise BadCursor(f"{name} is damaged", Problem("is damaged", parameter=name)) from error
 
 
 def feed(pairs: Pairs, workspace: str) -> tuple[FeedQuery, bool]:
@@ -102,8 +120,9 @@ def feed(pairs: Pairs, workspace: str) -> tuple[FeedQuery, bool]:
     text = given.get("after", [""])[0]
     if text in {"", "end"}:
         return FeedQuery(workspace, 0, limit), text == "end"
-    (position,) = cursor.decode(["feed", workspace], text, parameter="after")
-    return FeedQuery(workspace, int(position), limit), False
+    place = cursor.decode(["feed", workspace], text, parameter="after")
+    (position,) = _shaped("after", place, tuple[_Seq])
+    return FeedQuery(workspace, position, limit), False
 
 
 def feed_cursor(workspace: str, position: int) -> str:

@@ -17,10 +17,12 @@ from litestar.types import ASGIApp
 from postledger import demo
 from postledger.errors import StartError
 from postledger.http.app import application
+from postledger.http.protocol import Protocol
+from postledger.http.traces import listen_to_others, without_messages
 from postledger.intake import native, sparkpost
 from postledger.settings import Settings
 from postledger.state.keys import DEFAULT_WORKSPACE, SCOPES, Keyring, open_keyring
-from postledger.store.engine import Engine
+from postledger.store.engine import Engine, keep_private
 from postledger.store.writer import Arrival, Writer
 
 _LOG = structlog.get_logger()
@@ -36,6 +38,7 @@ def serve(settings: Settings, demo: int = 0) -> int:
     Raises StartError when the process cannot start.
     """
     configure_logs(settings)
+    keep_private()
     listener = _listen(settings)
     engine = Engine(settings)
     try:
@@ -61,7 +64,7 @@ def load_demo(writer: Writer, count: int) -> None:
 async def _run(app: ASGIApp, listener: socket.socket, settings: Settings, key: str | None) -> None:
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -150,7 +153,9 @@ def configure_logs(settings: Settings) -> None:
     )
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     render = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if pretty
         else structlog.processors.JSONRenderer()
     )
@@ -158,11 +163,11 @@ def configure_logs(settings: Settings) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([] if pretty else [structlog.processors.format_exc_info]),
+            without_messages,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=max(level, logging.WARNING), format="%(name)s: %(message)s")
+    listen_to_others(max(level, logging.WARNING))

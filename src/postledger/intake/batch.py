@@ -1,10 +1,14 @@
 """A body of records, taken apart and checked: what goes to the store, and what is wrong."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from postledger.errors import Problem, Unreadable
+from postledger.errors import Problem, TooLarge, Unreadable
 from postledger.intake.record import NOT_JSON, Description
+
+MOST_APART = 500_000
+"""Most records of a body that are looked at one by one: each costs a hundred bytes and more, and
+may have been two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,22 @@ def check_lines(body: bytes, description: Description, *, largest: int) -> Batch
     good = description.all_good(lines, largest=largest)
     if good is not None and good[0] == (lines.count(b"\n") + 1 if lines else 0):
         return Batch(lines, good[0], unknown_fields=good[1])
-    records = (line for line in lines.split(b"\n") if line.strip())
-    return check_each(records, description, largest=largest)
+    return check_each(lines_of(lines), description, largest=largest)
+
+
+def lines_of(body: bytes) -> Iterator[bytes]:
+    """The lines that are not blank. Raises TooLarge."""
+    refuse_more(body.count(b"\n"))
+    return (line for line in body.split(b"\n") if line.strip())
+
+
+def refuse_more(records: int) -> None:
+    """Raises TooLarge when a body has more records than are taken apart."""
+    if records > MOST_APART:
+        raise TooLarge(
+            f"the body has more than {MOST_APART} records; send fewer at once. As lines of which "
+            "none is bad they may be more"
+        )
 
 
 def check_each(records: Iterable[bytes], description: Description, *, largest: int) -> Batch:

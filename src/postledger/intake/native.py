@@ -6,7 +6,7 @@ A body is newline-delimited JSON (`application/x-ndjson`), a JSON array of event
 import msgspec
 
 from postledger.errors import Unreadable, Unsupported
-from postledger.intake.batch import Batch, check_each, check_lines, one_line
+from postledger.intake.batch import Batch, check_each, check_lines, one_line, refuse_more
 from postledger.intake.record import NATIVE
 
 LINES_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
@@ -38,11 +38,13 @@ def check_document(body: bytes, *, largest: int) -> Batch:
 
 
 def split_array(body: bytes) -> list[bytes]:
-    """The elements of a JSON array as they stand, each on one line."""
+    """The elements of a JSON array as they stand, each on one line. Raises Unreadable, TooLarge."""
     try:
-        return [one_line(bytes(record)) for record in _RECORDS.decode(body)]
+        records = _RECORDS.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Unreadable(f"the body is not JSON: {error}") from error
+    refuse_more(len(records))
+    return [one_line(bytes(record)) for record in records]
 
 
 def _one(body: bytes) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from postledger.errors import Problem
-from postledger.intake.batch import Batch, check_each, one_line
+from postledger.intake.batch import Batch, check_each, lines_of, one_line
 from postledger.intake.native import LINES_TYPES, split_array
 from postledger.intake.record import LOOSE
 
@@ -42,7 +42,7 @@ _ENVELOPE = msgspec.json.Decoder(_Envelope)
 def read(body: bytes, media_type: str, *, largest: int) -> Batch:
     """The events of a body. Raises Unreadable when it is neither lines nor an array."""
     if media_type in LINES_TYPES or body.lstrip()[:1] != b"[":
-        records: Iterable[bytes] = (line for line in body.split(b"\n") if line.strip())
+        records: Iterable[bytes] = lines_of(body)
     else:
         records = split_array(body)
     return _check(records, largest)

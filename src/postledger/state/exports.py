@@ -58,6 +58,8 @@ class Jobs:
 
     def get(self, workspace: str, job_id: str) -> Job:
         """Raises NotFound when there is none in this workspace."""
+        if not job_id.isalnum():  # PostgreSQL takes no NUL in a text
+            raise NotFound(f"there is no export {job_id}")
         mine = (exports.c.workspace == workspace, exports.c.id == job_id)
         with self._engine.connect() as connection:
             row = connection.execute(select(exports).where(*mine)).mappings().one_or_none()

@@ -37,6 +37,7 @@ REMEMBERED = timedelta(seconds=1)
 """How long a checked key is not looked up again, so how long a revoked one may still work."""
 
 _WORKSPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_KEY_ID = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Keyring:
         self._secret = secret
         self._clock = clock
         self._fixed = self._digest(fixed_key) if fixed_key else None
-        self._remembered: dict[str, tuple[datetime, Key]] = {}
+        self._remembered: dict[str, tuple[datetime, Key]] = {}  # by digest: no key lies in memory
         self._options: dict[str, tuple[datetime, Mapping[str, str]]] = {}
 
     @property
@@ -211,19 +212,19 @@ class Keyring:
     def authenticate(self, text: str) -> Key:
         """The key with this text, if it is live; else Unauthenticated."""
         now = self._clock()
-        checked, key = self._remembered.get(text, (None, None))
+        digest = self._digest(text)
+        checked, key = self._remembered.get(digest, (None, None))
         if checked is None or now - checked >= REMEMBERED or checked > now:
-            key = self._look_up(text)
+            key = self._look_up(text, digest)
             if len(self._remembered) > 10_000:  # noqa: PLR2004 -- a ceiling, not a tuned number
                 self._remembered.clear()
             if key is not None:
-                self._remembered[text] = (now, key)
+                self._remembered[digest] = (now, key)
         if key is None or not key.live(now):
             raise Unauthenticated("the key is unknown, revoked or expired")
         return key
 
-    def _look_up(self, text: str) -> Key | None:
-        digest = self._digest(text)
+    def _look_up(self, text: str, digest: str) -> Key | None:
         key = self._stored(text, digest) if text.startswith("pl_") else None
         if key is None and self._fixed is not None and hmac.compare_digest(digest, self._fixed):
             return Key("fixed", DEFAULT_WORKSPACE, "", tuple(SCOPES), self._clock(), None, None)
@@ -231,6 +232,8 @@ class Keyring:
 
     def _stored(self, text: str, digest: str) -> Key | None:
         key_id = text[3:].partition("_")[0]
+        if not _KEY_ID.fullmatch(key_id):  # PostgreSQL takes no NUL in a text
+            return None
         query = select(tables.keys).where(tables.keys.c.id == key_id)
         with self._engine.connect() as connection:
             row = connection.execute(query).mappings().one_or_none()
@@ -239,12 +242,12 @@ class Keyring:
         return _key(row)
 
     def _digest(self, text: str) -> str:
-        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._secret, text.encode(), hashlib.sha256).hex()
 
 
 def open_keyring(settings: Settings) -> Keyring:
     """The keyring that the settings name, for the server and for commands beside it."""
-    settings.directory.mkdir(parents=True, exist_ok=True)
+    settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = tables.open_state(settings.state_url)
     return Keyring(engine, _secret(settings), fixed_key=settings.api_key)
 

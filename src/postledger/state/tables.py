@@ -1,5 +1,7 @@
 """The tables of the control data: small, transactional, in SQLite or PostgreSQL."""
 
+import os
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import (
@@ -109,12 +111,13 @@ def open_state(url: str) -> Engine:
     Raises StartError when it cannot be opened, ForeignStore when a newer Postledger wrote it.
     """
     try:
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
         if engine.dialect.name == "sqlite":
+            _make_private(engine.url.database)
             event.listen(engine, "connect", _tune_sqlite)
         METADATA.create_all(engine)
         found = _version(engine)
-    except (SQLAlchemyError, ImportError) as error:
+    except (SQLAlchemyError, ImportError, OSError) as error:
         reason = getattr(error, "orig", None) or error
         raise StartError(f"the state store cannot be opened: {reason}") from error
     if found > VERSION:
@@ -124,6 +127,16 @@ def open_state(url: str) -> Engine:
             "use the newer Postledger that wrote it"
         )
     return engine
+
+
+def _make_private(path: str | None) -> None:
+    """Make the file, if it is not there, for its owner only; the files beside it take after it.
+
+    One that is there is not opened: to close it would end SQLite's locks on it in this process.
+    """
+    if path and path != ":memory:":
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _version(engine: Engine) -> int:

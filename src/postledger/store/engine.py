@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import queue
+import re
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
@@ -220,6 +221,11 @@ class Engine:
         return self._place.path if self.embedded else f"{self._place.hostname}{self._place.path}"
 
 
+def keep_private() -> None:
+    """From here on, what this process writes can be read by its user only."""
+    os.umask(os.umask(0o077) | 0o077)
+
+
 def place(settings: Settings) -> SplitResult:
     """The DSN of the store in its parts."""
     return urlsplit(settings.store_dsn)
@@ -270,7 +276,27 @@ def _in_our_words(error: ClickHouseError) -> StoreUnavailable:
         return StoreUnavailable("the query took too long; ask for less, or raise query_seconds")
     if code == _MEMORY:
         return StoreUnavailable("the query needs too much memory; raise query_memory_bytes")
-    return StoreUnavailable(f"the store failed: {_first(error)}")
+    return StoreUnavailable(f"the store failed: {_kind(error)}")
+
+
+def _kind(error: ClickHouseError) -> str:
+    """What the engine calls a failure, and the system. What else it says quotes values of events
+    and paths: not for a client, and not for the log."""
+    code, name = getattr(error, "code", None), getattr(error, "name", None)
+    said = re.search(r"strerror: ([\w ]+)", str(error))
+    why = said[1] if said else _system(error)
+    return ", ".join(
+        filter(None, [name or type(error).__name__, code and f"code {code}", why and why.strip()])
+    )
+
+
+def _system(error: BaseException | None) -> str | None:
+    """What the system said was wrong, if that was the cause."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _first(error: BaseException) -> str:

@@ -17,7 +17,7 @@ _HEADER = struct.Struct("<II")
 class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._size = sum(_HEADER.size + len(payload) for payload in self.frames())
         os.ftruncate(self._file, self._size)  # else what comes next would stand behind a torn frame
         _sync_directory(path.parent)

@@ -27,7 +27,7 @@ from postledger.dialects.wire import Call
 from postledger.errors import BadCursor, BadInput, Problem
 from postledger.query import Filter, Match, MessagePlace, MessageQuery
 
-_ADDRESS = re.compile(r"([^<>\s]+)>?\s*\Z")
+_BETWEEN = re.compile(r"[<>\s]")
 _SORT = {"asc": False, "desc": True}
 
 
@@ -73,8 +73,8 @@ def logs(call: Call, generation: Generation) -> Asked:
 
 def address(text: str) -> str:
     """The address in `Name <address>`; the whole when there is none."""
-    found = _ADDRESS.search(text)
-    return found[1] if found else text
+    last = _BETWEEN.split(text.rstrip().removesuffix(">"))[-1]  # a search for it is quadratic
+    return last or text
 
 
 # -- which

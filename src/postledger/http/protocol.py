@@ -1,0 +1,105 @@
+"""Uvicorn's HTTP/1.1, with limits on the head of a request, which comes before any key is known.
+
+Uvicorn keeps a head of whatever length in memory, and waits for its end for ever.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from postledger.http.access import HEADERS
+from postledger.settings import KIB
+
+LARGEST_HEAD = 64 * KIB
+"""Most bytes that a head may have while its end is still to come."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    HEAD_SECONDS = 30.0
+    """How long it may take for a head, its first byte included."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._turns = 0
+        self._head_bytes = 0
+        self._in_body = False
+        self._waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        turns = self._turns
+        super().data_received(data)
+        if self._in_body or self._turns != turns:
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        self._wait()
+        if self._head_bytes > LARGEST_HEAD:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        self._turns += 1
+        self._in_body = True
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._turns += 1
+        self._in_body = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- it has the parser's words
+        self._refuse(HTTPStatus.BAD_REQUEST)
+
+    @property
+    def _answering(self) -> bool:
+        """Whether the answer to an earlier request of the connection is under way."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait(self) -> None:
+        if self._waiting is None:
+            self._waiting = self.loop.call_later(self.HEAD_SECONDS, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        if self._answering:
+            self._wait()
+        elif self._head_bytes:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Answer without the application, and close; in the middle of an answer only close."""
+        if self.transport.is_closing():
+            return
+        if self._answering:
+            self.transport.close()
+            return
+        body = status.phrase.encode()
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            *HEADERS,
+        ]
+        lines = [b"%b: %b" % header for header in headers]
+        first = b"HTTP/1.1 %d %b" % (status, body)
+        self.transport.write(b"\r\n".join([first, *lines, b"", body]))
+        self.transport.close()
