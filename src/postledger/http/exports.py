@@ -12,7 +12,7 @@ from litestar import MediaType, Request, Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from postledger.dialects.wire import Parameter
-from postledger.errors import BadInput, Problem, Unreadable
+from postledger.errors import BadInput, PostledgerError, Problem, Unreadable
 from postledger.events import FIELD
 from postledger.exports.asking import Asked
 from postledger.exports.runner import Runner
@@ -146,7 +146,7 @@ async def exporting(runner: Runner) -> AsyncIterator[None]:
 
 async def _expiring(runner: Runner) -> None:
     while True:
-        with suppress(OSError):  # there is a next time
+        with suppress(OSError, PostledgerError):  # there is a next time
             await asyncio.to_thread(runner.expire)
         await asyncio.sleep(_EXPIRE_SECONDS)
 
@@ -183,7 +183,7 @@ def read(data: bytes, workspace: str, now: datetime) -> Asked:
     """What the body asks for. Raises BadInput that names the member or the filter."""
     try:
         given = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Unreadable(f"the body is not JSON: {error}") from error
     if not isinstance(given, dict):
         raise BadInput("the body is not a JSON object")
