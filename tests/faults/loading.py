@@ -25,13 +25,21 @@ class Load:
     """Threads that store events, one batch after the other, until the server is gone or `stop`;
     what was sent, and acknowledged. Some of what a thread sends came before: repeats."""
 
-    def __init__(self, client: Client, name: str, sizes: tuple[int, ...] = (1, 1, 20, 1500, 1500)):
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        sizes: tuple[int, ...] = (1, 1, 20, 1500, 1500),
+        pause: float = 0,
+    ) -> None:
+        """A thread for each of the sizes of a body, with so many seconds between two of them."""
         self.client = client
         self.name = name
         self.sent: dict[str, Event] = {}
         self.acknowledged: set[str] = set()
         self.answers = 0
         self.refused = 0
+        self._pause = pause
         self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(number, size))
@@ -76,7 +84,7 @@ class Load:
             else:
                 assert answer.status == 503, answer
                 self.refused += 1
-                self._stopped.wait(0.05)
+            self._stopped.wait(self._pause or 0.05 * (answer.status == 503))
 
     def _event(self, thread: int, number: int, each: int) -> Event:
         return made(f"{self.name} {thread} {number} {each}", number * 37 + each)

@@ -9,8 +9,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from loading import LISTED, complete, export, exported, finished, incompressible, listed
-from loading import Load as Sent
+from loading import (
+    LISTED,
+    Load,
+    check,
+    complete,
+    export,
+    exported,
+    finished,
+    incompressible,
+    listed,
+)
 
 import faulting
 from conftest import Client, Server, new_client
@@ -65,9 +74,9 @@ def until_closed(raw: socket.socket, most: int = 65536) -> bytes:
     return bytes(found)
 
 
-def large(client: Client, name: str) -> Sent:
+def large(client: Client, name: str) -> Load:
     """A body of nearly the largest size has its place: no room is taken by those that went."""
-    load = Sent(client, name, ())
+    load = Load(client, name, ())
     load.sent = {one["event_id"]: one for one in incompressible(name, 6000)}
     return load
 
@@ -168,6 +177,28 @@ def test_idle_connections(narrow: Server, tally: Tally) -> None:
         tally.compare(load.acknowledged, found, load.sent)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert 200 == client.request("GET", "/readyz").status
+
+
+def test_no_more_files(narrow: Server, tally: Tally) -> None:
+    """A process that may open no more files refuses what it cannot do, and goes on when it may."""
+    dice = chance()
+    assert narrow.process is not None
+    pid = narrow.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    for number in tally.turns(small=1, share=30):
+        client = new_client(narrow, ("admin",))
+        load = Load(client, f"files {number}", (1, 20, 1500))
+        load.start()
+        time.sleep(0.2)
+        opened = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        few = max(opened + dice.randrange(-10, 10), 3)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, limits[1]))
+        time.sleep(dice.uniform(0.2, 0.8))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        load.stop()
+        tally.faults += 1
+        check(client, load, tally)
+        complete(client, load, tally)
 
 
 def test_an_answer_read_byte_by_byte(narrow: Server, tally: Tally) -> None:

@@ -119,10 +119,10 @@ def _state(running: Server, client: Client, disk: Path, _: list[Event]) -> list[
 def test_at_random(running: Server, small_disk: Path, tally: Tally) -> None:
     """A disk that fills up at any moment under load, with exports under way, and has room again
     later; in every fourth round the process is killed meanwhile."""
-    dice = chance()
+    dice, refused = chance(), 0
     for number in tally.turns(small=2, share=30):
         client = new_client(running, ("admin",))
-        load = Load(client, f"round {number}", (1, 1, 20, 1000))
+        load = Load(client, f"round {number}", (1, 1, 20, 1000), pause=0.1)
         load.start()
         jobs = _fill_up(client, small_disk, dice)
         tally.faults += 1
@@ -132,10 +132,12 @@ def test_at_random(running: Server, small_disk: Path, tally: Tally) -> None:
         (small_disk / "filler").unlink()
         time.sleep(dice.uniform(0, 0.3))
         load.stop()
+        refused += load.refused
         if running.process is not None and running.process.poll() is not None:
             client = Client(running.start().client.address, client.key)
         _check(client, load, jobs, tally)
         _make_room(client)
+    assert refused, "the disk was never full"
     assert 0 == running.stop()
     assert "roll-ups: the same as the events" in running.command("doctor")
 
