@@ -17,7 +17,7 @@ from making import ALL_TIME, NDJSON, Event, event, lines
 WRITERS = 3
 SIZES = (1, 10, 100)
 PAUSE = 0.02
-"""Between two bodies of a writer, so that in ten minutes no more comes than readers can walk."""
+"""Before each asks again, so that in ten minutes no more comes than readers can walk."""
 DAYS = 90
 LAST = date(2024, 10, 4)
 BY_DAY = pow(37, -1, DAYS)
@@ -67,7 +67,6 @@ class Hands:
         assert len(again) == told["duplicates"]
         self.told[writer] = first + size
         self.repeats += len(again)
-        time.sleep(PAUSE)
 
     def total(self, _: random.Random) -> None:
         least = sum(self.told)
@@ -116,7 +115,6 @@ class Hands:
         self.after = f"&after={page['next']}"
         if not page["events"]:
             assert all(fed >= least for fed, least in zip(self.fed, told, strict=True))
-            time.sleep(PAUSE)
 
     def one(self, dice: random.Random) -> None:
         """What was acknowledged is found, by its id and by its message."""
@@ -170,6 +168,7 @@ def _all_at_once(hands: Hands, work: list[tuple[str, Hand]], length: float) -> N
             while time.monotonic() < until and not failed:
                 hand(dice)
                 hands.answers[name] += 1
+                time.sleep(PAUSE)
         except BaseException as error:  # noqa: BLE001 -- told below
             failed.append(error)
 

@@ -145,7 +145,7 @@ def test_at_random(running: Server, small_disk: Path, tally: Tally) -> None:
 def _fill_up(client: Client, disk: Path, dice: random.Random) -> list[str]:
     """Fill the disk while exports are asked for; those that were begun."""
     time.sleep(dice.uniform(0.1, 0.5))
-    jobs = [export(client), export(client, compression="zstd")]
+    jobs = [export(client), export(client, name="second")]
     time.sleep(dice.uniform(0, 0.2))
     fill(disk, round(dice.triangular(0, 8 * MIB, 0)))
     time.sleep(dice.uniform(0.3, 2))
