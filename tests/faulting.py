@@ -44,10 +44,10 @@ class Tally:
     seconds: float = 0
 
     def turns(self, small: int, share: int = 100) -> Iterator[int]:
-        """Numbers of rounds: `small` of them, or `share` in a hundred of those asked for, fewer
-        when the time is over."""
+        """Numbers of rounds: `small` of them, or `share` in a hundred of those asked for; when the
+        time is over one."""
         for number in range(ROUNDS * share // 100 if ROUNDS else small):
-            if time.monotonic() - _BEGAN > MINUTES * 60:
+            if number and time.monotonic() - _BEGAN > MINUTES * 60:
                 return
             self.rounds += 1
             yield number
