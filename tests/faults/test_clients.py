@@ -124,7 +124,7 @@ def test_a_body_that_stands_still(narrow: Server, tally: Tally) -> None:
     """Bodies that stop half-way take the room of others for half a minute, and no longer."""
     client = new_client(narrow)
     with ExitStack() as stack:
-        still = [stack.enter_context(connected(client)) for _ in range(5)]
+        still = [stack.enter_context(connected(client)) for _ in range(4)]
         for raw in still:
             raw.sendall(
                 head(client, POST, f"Content-Length: {4 * MIB}") + b" " * (3 * MIB + MIB // 2)
