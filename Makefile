@@ -4,12 +4,14 @@
 PYTHON ?= python3
 DEMO ?= 20000
 EVENTS ?= 10000000
+ROUNDS ?= 100
+SECONDS ?= 600
 VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := tests/clients
 NODE := $(shell command -v npm >/dev/null && node -p 'process.versions.node.split(".")[0] >= 18' 2>/dev/null)
 
-.PHONY: help run test lint types imports audit clients bench lock clean
+.PHONY: help run test lint types imports audit clients bench faults lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +42,9 @@ bench: $(VENV)/.dev ## measure against the raw engine: intake, then reading with
 	rm -rf build/bench
 	$(BIN)/python -m benchmarks.load build/bench --events $(EVENTS)
 	$(BIN)/python -m benchmarks.reading build/bench
+
+faults: $(VENV)/.dev ## run the tests of faults at length, about 45 minutes: ROUNDS=100 SECONDS=600
+	FAULT_ROUNDS=$(ROUNDS) FAULT_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -p no:xdist tests/faults
 
 lock: $(VENV)/bin/python ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools

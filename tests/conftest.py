@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import faulting
 from forked import Forked
 
 MASTER = "a-key-for-tests"
@@ -157,6 +158,18 @@ class Server:
         self.process.kill()
         self.process.wait()
 
+    def command(self, *words: str, status: int = 0) -> str:
+        """What a command says, with the settings of this server."""
+        done = subprocess.run(
+            [sys.executable, "-m", "postledger.cli", *words],
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert status == done.returncode, done
+        return done.stdout + done.stderr
+
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         if self.process is None:
@@ -226,6 +239,21 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with opened(str(tmp_path_factory.mktemp("store"))) as one:
         yield one
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Iterator[faulting.Tally]:
+    """What this test of faults counts."""
+    with faulting.counted(request.node.path.stem, request.node.name) as made:
+        yield made
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What the tests of faults have counted, in one table at the end."""
+    if faulting.TALLIES:
+        terminalreporter.section("faults")
+        for line in faulting.report():
+            terminalreporter.write_line(line)
 
 
 # -- what tests of the HTTP interface share

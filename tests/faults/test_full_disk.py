@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Answer, Client, Server, problem
+from faulting import long
 from making import ALL_TIME, NDJSON, Event, event, lines
 
 MIB = 1024 * 1024
@@ -16,10 +17,11 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 160 MiB."""
+    """A file system of 160 MiB, at length of a gigabyte."""
     place = tmp_path / "disk"
     place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(place)]
+    size = f"size={long(160, 1024)}m"
+    command = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(place)]
     try:
         mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

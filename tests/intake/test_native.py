@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from making import NDJSON, accepted, event, lines
+from making import JSON, NDJSON, accepted, event, lines
 from postledger.errors import Unreadable, Unsupported
 from postledger.events import FIELDS, Kind
 from postledger.intake.batch import Batch
 from postledger.intake.native import read
+from postledger.intake.record import MOST_DEEP
 
 ARRAY = "application/json"
 LARGEST = 1_000_000
@@ -133,6 +134,25 @@ def test_deep_nesting() -> None:
     assert [event(1)] == records(batch)
     with pytest.raises(Unreadable):
         read(b"[" * 100_000 + b"]" * 100_000, ARRAY, largest=LARGEST)
+
+
+def _levels(value: object) -> int:
+    """How many levels of arrays and objects a value has."""
+    if isinstance(value, dict):
+        return 1 + max(map(_levels, value.values()), default=0)
+    return 1 + max(map(_levels, value), default=0) if isinstance(value, list) else 0
+
+
+@given(JSON, st.sampled_from(["[", '{"a":']), st.integers(MOST_DEEP - 12, MOST_DEEP))
+def test_levels(inner: object, opening: str, around: int) -> None:
+    """So many levels are taken as are said, whatever else an event has, brackets in texts too; one
+    more is too deep, alone and beside others."""
+    closing = "]" if opening == "[" else "}"
+    value = opening * around + json.dumps(inner) + closing * around
+    line = json.dumps(event(1)).encode()[:-1] + b', "mine": %b}' % value.encode()
+    wanted = [(1, None)] if 1 + around + _levels(inner) > MOST_DEEP else []
+    assert wanted == told(read(lines(event(0)) + b"\n" + line, NDJSON, largest=LARGEST))
+    assert wanted == told(read(b'["%b",%b]' % (b"[" * 600, line), ARRAY, largest=LARGEST))[1:]
 
 
 def test_too_large() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from postledger.errors import NotFound, PostledgerError, StoreFull
+from postledger.errors import NotFound, PostledgerError, StoreFull, StoreUnavailable
 from postledger.exports.asking import Request, kind_of
 from postledger.exports.contents import Content, Kind
 from postledger.exports.files import PARQUET, Sink, name_of, owner_of, remove
@@ -22,6 +22,7 @@ from postledger.state.exports import CANCELLED, DONE, FAILED, RUNNING, Job, Jobs
 
 _LOG = structlog.get_logger()
 _PROGRESS_SECONDS = 1.0
+_NOTE_AGAIN_SECONDS = 0.5
 _FULL = "the disk is full: free some room, then start the export again; its file was removed"
 
 
@@ -193,13 +194,22 @@ class Runner:
             return
         expected = isinstance(error, (PostledgerError, OSError))
         _LOG.error("export_failed", export=job.id, exc_info=None if expected else error)
-        with contextlib.suppress(Exception):  # no room for the note: it starts again with the next
-            self._jobs.change(job, status=FAILED, error=_sentence(error), finished_at=self._clock())
+        with contextlib.suppress(Exception):  # it starts again with the next process
+            while not self._closing and not self._noted(job, _sentence(error)):
+                time.sleep(_NOTE_AGAIN_SECONDS)
+
+    def _noted(self, job: Job, sentence: str) -> bool:
+        """Whether it could be noted that the job failed; a full disk has no room for that."""
+        try:
+            self._jobs.change(job, status=FAILED, error=sentence, finished_at=self._clock())
+        except StoreUnavailable:
+            return False
+        return True
 
 
 def _sentence(error: Exception) -> str:
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if full or isinstance(error, StoreFull) or "disk is full" in str(error):  # SQLite's words
+    if full or isinstance(error, StoreFull):
         return _FULL
     if isinstance(error, PostledgerError):
         return str(error)[:500]

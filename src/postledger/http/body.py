@@ -1,5 +1,6 @@
 """Request bodies: received and decompressed with a limit, so that none fills the memory."""
 
+import asyncio
 import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +20,8 @@ _GZIP = 16 + zlib.MAX_WBITS
 _PIECE = 64 * KIB
 MOST_MEMBERS = 10_000
 """Of one compressed body: tools that compress in blocks make one for each."""
+PATIENCE = 30.0
+"""Seconds that a body may take from one piece to the next."""
 
 
 class _Decompressor(Protocol):
@@ -31,15 +34,18 @@ class _Decompressor(Protocol):
     def decompress(self, data: memoryview, max_length: int, /) -> bytes: ...
 
 
-async def receive(stream: AsyncIterator[bytes], lane: Lane, largest: int) -> tuple[bytes, int]:
+async def receive(
+    stream: AsyncIterator[bytes], lane: Lane, largest: int, patience: float = PATIENCE
+) -> tuple[bytes, int]:
     """The body as it came, and how many bytes the lane now counts; the caller releases them.
 
-    Raises TooLarge, or Busy when too much is under way.
+    Raises TooLarge, Busy when too much is under way, or Unreadable when nothing more has come for
+    `patience` seconds: what has come takes room that others need.
     """
     counted = 0
     chunks = []
     try:
-        async for chunk in stream:
+        while (chunk := await _next(stream, patience)) is not None:
             lane.reserve(len(chunk))
             counted += len(chunk)
             if counted > largest:
@@ -49,6 +55,17 @@ async def receive(stream: AsyncIterator[bytes], lane: Lane, largest: int) -> tup
         lane.release(counted)
         raise
     return b"".join(chunks), counted
+
+
+async def _next(stream: AsyncIterator[bytes], patience: float) -> bytes | None:
+    """What comes next; None: it was all."""
+    try:
+        async with asyncio.timeout(patience):
+            return await anext(stream, None)
+    except TimeoutError as error:
+        raise Unreadable(
+            f"the body is cut short: nothing more has come for {patience:g} s"
+        ) from error
 
 
 def decompress(data: bytes, encoding: str, largest: int) -> bytes:

@@ -12,7 +12,7 @@ from litestar import MediaType, Request, Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from postledger.dialects.wire import Parameter
-from postledger.errors import BadInput, Problem, Unreadable
+from postledger.errors import BadInput, PostledgerError, Problem, Unreadable
 from postledger.events import FIELD
 from postledger.exports.asking import Asked
 from postledger.exports.runner import Runner
@@ -144,11 +144,11 @@ async def exporting(runner: Runner) -> AsyncIterator[None]:
         await asyncio.to_thread(runner.close)
 
 
-async def _expiring(runner: Runner) -> None:
+async def _expiring(runner: Runner, every: float = _EXPIRE_SECONDS) -> None:
     while True:
-        with suppress(OSError):  # there is a next time
+        with suppress(OSError, PostledgerError):  # there is a next time
             await asyncio.to_thread(runner.expire)
-        await asyncio.sleep(_EXPIRE_SECONDS)
+        await asyncio.sleep(every)
 
 
 def shown(job: Job) -> dict[str, Any]:

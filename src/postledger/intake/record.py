@@ -5,8 +5,10 @@ same meaning (`store.columns`), and a test holds the two together.
 """
 
 import re
+from array import array
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import accumulate
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,6 +19,9 @@ from postledger.events import EVENT_TYPES, FIELD, FIELDS, Kind
 
 INT64 = 2**63
 _CHUNK = 128 * 1024
+MOST_DEEP = 500
+"""Levels of arrays and objects in one event. The engine reads a thousand, Python's decoder as many
+less the depth of the calls around it; what was stored must be read everywhere."""
 Time = Annotated[datetime, Meta(tz=True)] | int | float
 LooseTime = (
     Annotated[
@@ -48,6 +53,10 @@ _SET_HERE = "received_at"
 _UNKNOWN_FIELD = "Object contains unknown field"
 _PATH = re.compile(r"^(?P<what>.*) - at `\$(?:\[\d+\])?\.?(?P<path>.*)`$", re.DOTALL)
 _FIELD = re.compile(r"`(\w+)`")
+_TOO_DEEP = f"is nested too deep, more than {MOST_DEEP} levels"
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+_STEPS = bytes.maketrans(b"[{]}", bytes([1, 1, 255, 255]))
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 class Description:
@@ -84,22 +93,45 @@ class Description:
                     count += len(decoder.decode_lines(chunk))
                 if decoder is self._open:
                     chunk.decode()  # fields that we do not know are skipped above, bytes and all
+                if not _is_shallow(chunk):
+                    return None
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 return None
         return count, decoder is self._open
 
     def problem(self, line: bytes, index: int) -> Problem | None:
         """What is wrong with this one event; None: nothing."""
+        if _is_deep(line):
+            return Problem(_TOO_DEEP, index=index)
         try:
             self._open.decode(line)
             line.decode()  # fields that we do not know are skipped above, bytes and all
         except msgspec.ValidationError as error:
             return _explain(str(error), index)
         except RecursionError:
-            return Problem("is nested too deep", index=index)
+            return Problem(_TOO_DEEP, index=index)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Problem(f"{NOT_JSON}: {error}", index=index)
         return None
+
+
+def _is_shallow(chunk: bytes) -> bool:
+    """Whether none of the lines is nested too deep. Each has one level at least, so most chunks
+    show it by two counts."""
+    if _openings(chunk) < MOST_DEEP + chunk.count(b"\n"):
+        return True
+    return not any(_is_deep(line) for line in chunk.split(b"\n"))
+
+
+def _is_deep(line: bytes) -> bool:
+    if _openings(line) <= MOST_DEEP:
+        return False
+    steps = array("b", _STRING.sub(b"", line).translate(_STEPS, _NO_BRACKETS))
+    return max(accumulate(steps), default=0) > MOST_DEEP
+
+
+def _openings(text: bytes) -> int:
+    return text.count(b"{") + text.count(b"[")
 
 
 def _chunks(lines: bytes) -> Iterator[bytes]:

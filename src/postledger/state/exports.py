@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from postledger.errors import BadInput, NotFound
+from postledger.state.tables import changing, exports, reading
 from postledger.state.tables import export_places as places
-from postledger.state.tables import exports
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 STATUSES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
@@ -50,7 +50,7 @@ class Jobs:
 
     def add(self, job: Job) -> None:
         """Keep a new job. Raises BadInput while another one of its name is not finished."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             if job.name is not None:
                 _refuse_second(connection, job.workspace, job.name)
             values = {name: getattr(job, name) for name in Job.__dataclass_fields__}
@@ -61,7 +61,7 @@ class Jobs:
         if not job_id.isalnum():  # PostgreSQL takes no NUL in a text
             raise NotFound(f"there is no export {job_id}")
         mine = (exports.c.workspace == workspace, exports.c.id == job_id)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(select(exports).where(*mine)).mappings().one_or_none()
         if row is None:
             raise NotFound(f"there is no export {job_id}")
@@ -85,18 +85,18 @@ class Jobs:
     def place(self, workspace: str, name: str) -> int:
         """The number of the event where the last export of this name ended; 0: there was none."""
         mine = (places.c.workspace == workspace, places.c.name == name)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(select(places.c.through).where(*mine)) or 0
 
     def change(self, job: Job, **values: object) -> bool:
         """Change an unfinished job; whether it was one."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             return _change(connection, job, values)
 
     def finish(self, job: Job, **values: object) -> bool:
         """The job is done, and the next of its name goes on from its end; whether it was running
         still."""
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             if not _change(connection, job, values | {"status": DONE}):
                 return False
             if job.name is not None:
@@ -110,11 +110,11 @@ class Jobs:
         return True
 
     def remove(self, job: Job) -> None:
-        with self._engine.begin() as connection:
+        with changing(self._engine) as connection:
             connection.execute(delete(exports).where(exports.c.id == job.id))
 
     def _jobs(self, query: Any) -> list[Job]:
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [Job(**row) for row in connection.execute(query).mappings()]
 
 

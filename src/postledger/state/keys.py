@@ -101,7 +101,7 @@ class Keyring:
             )
         made = Workspace(name, self._clock())
         try:
-            with self._engine.begin() as connection:
+            with tables.changing(self._engine) as connection:
                 connection.execute(
                     insert(tables.workspaces).values(name=name, created_at=made.created_at)
                 )
@@ -111,7 +111,7 @@ class Keyring:
 
     def workspaces(self) -> list[Workspace]:
         query = select(tables.workspaces).order_by(tables.workspaces.c.name)
-        with self._engine.connect() as connection:
+        with tables.reading(self._engine) as connection:
             return [Workspace(row.name, row.created_at) for row in connection.execute(query)]
 
     def workspace(self, name: str) -> Workspace:
@@ -132,7 +132,7 @@ class Keyring:
         checked, found = self._options.get(workspace, (None, DEFAULTS))
         if checked is None or now - checked >= REMEMBERED or checked > now:
             query = select(tables.options).where(tables.options.c.workspace == workspace)
-            with self._engine.connect() as connection:
+            with tables.reading(self._engine) as connection:
                 rows = connection.execute(query)
                 found = DEFAULTS | {row.name: row.value for row in rows if row.name in DEFAULTS}
             self._options[workspace] = (now, found)
@@ -143,7 +143,7 @@ class Keyring:
         check_option(name, value)
         self.workspace(workspace)
         mine = (tables.options.c.workspace == workspace, tables.options.c.name == name)
-        with self._engine.begin() as connection:
+        with tables.changing(self._engine) as connection:
             connection.execute(delete(tables.options).where(*mine))
             connection.execute(
                 insert(tables.options).values(workspace=workspace, name=name, value=value)
@@ -172,7 +172,7 @@ class Keyring:
         self.workspace(workspace)
         key = Key(secrets.token_hex(6), workspace, name, wanted, now, expires_at, None)
         text = f"pl_{key.id}_{secrets.token_urlsafe(32)}"
-        with self._engine.begin() as connection:
+        with tables.changing(self._engine) as connection:
             connection.execute(
                 insert(tables.keys).values(
                     id=key.id,
@@ -191,12 +191,12 @@ class Keyring:
         query = select(tables.keys).order_by(tables.keys.c.created_at, tables.keys.c.id)
         if workspace is not None:
             query = query.where(tables.keys.c.workspace == workspace)
-        with self._engine.connect() as connection:
+        with tables.reading(self._engine) as connection:
             return [_key(row) for row in connection.execute(query).mappings()]
 
     def revoke(self, key_id: str) -> Key:
         """Make a key useless, for good. Raises NotFound for an unknown id."""
-        with self._engine.begin() as connection:
+        with tables.changing(self._engine) as connection:
             connection.execute(
                 update(tables.keys)
                 .where(tables.keys.c.id == key_id, tables.keys.c.revoked_at.is_(None))
@@ -235,7 +235,7 @@ class Keyring:
         if not _KEY_ID.fullmatch(key_id):  # PostgreSQL takes no NUL in a text
             return None
         query = select(tables.keys).where(tables.keys.c.id == key_id)
-        with self._engine.connect() as connection:
+        with tables.reading(self._engine) as connection:
             row = connection.execute(query).mappings().one_or_none()
         if row is None or not hmac.compare_digest(digest, row["digest"]):
             return None

@@ -1,13 +1,15 @@
 """The tables of the control data: small, transactional, in SQLite or PostgreSQL."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Connection,
     DateTime,
     Engine,
     ForeignKey,
@@ -22,9 +24,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
-from postledger.errors import ForeignStore, StartError
+from postledger.errors import ForeignStore, StartError, StoreFull, StoreUnavailable
 
 VERSION = 1
 
@@ -137,6 +139,38 @@ def _make_private(path: str | None) -> None:
     if path and path != ":memory:":
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection to look things up. Raises StoreUnavailable."""
+    with _translated(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def changing(engine: Engine) -> Iterator[Connection]:
+    """A connection whose changes are all made when the block is left, or none. Raises
+    StoreUnavailable, and StoreFull without room."""
+    with _translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Failures of the database in the domain's words; IntegrityError stays what it is."""
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig).split("\n")[0]
+        if any(words in reason for words in _FULL_WORDS):
+            raise StoreFull(_FULL) from error
+        raise StoreUnavailable(f"the state store failed: {reason}") from error
+
+
+_FULL_WORDS = ("disk is full", "No space left on device")
+"""SQLite's, and PostgreSQL's."""
+_FULL = "the disk of the state store is full; free some room, nothing was changed"
 
 
 def _version(engine: Engine) -> int:
