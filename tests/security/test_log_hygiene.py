@@ -179,6 +179,7 @@ def test_a_failure_is_told_without_its_words() -> None:
     assert MARK not in told
     assert told.index("builtins.KeyError") < told.index("builtins.ValueError")
     assert "test_log_hygiene.py" in told
+    assert told.startswith("Traceback ")  # which other tests look for
     group = ExceptionGroup(MARK, [failure(), OSError(MARK)])
     assert MARK not in traces.told(group)
     assert "builtins.KeyError" in traces.told(group)

@@ -62,7 +62,7 @@ def netcore(place: Any) -> None:
 def test_a_place_that_is_none(read: Any) -> None:
     """Whatever stands in it, it is refused as a cursor, or is a place within all limits."""
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(st.lists(SCALAR, max_size=7) | PLACES)
     def run(place: Any) -> None:
         with suppress(BadInput if read is sparkpost else BadCursor):  # it has parameters in it

@@ -24,6 +24,7 @@ def told(error: BaseException) -> str:
     for each in reversed(list(_chain(error))):
         if isinstance(each, BaseExceptionGroup):
             parts += [f"{told(one)}\n" for one in each.exceptions[:_MOST]]
+        parts += ["Traceback (most recent call last):\n"] if each.__traceback__ else []
         parts += traceback.format_tb(each.__traceback__)
         parts.append(f"{_kind(each)}\n")
     return "".join(parts).rstrip()

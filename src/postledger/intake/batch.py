@@ -54,8 +54,8 @@ def refuse_more(records: int) -> None:
     """Raises TooLarge when a body has more records than are taken apart."""
     if records > MOST_APART:
         raise TooLarge(
-            f"the body has more than {MOST_APART} records; send fewer at once. As lines of which "
-            "none is bad they may be more"
+            f"the body has more than {MOST_APART} records, as an array or with a bad one among "
+            "them; send fewer at once"
         )
 
 
