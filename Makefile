@@ -3,7 +3,9 @@
 # leaves their tests out where these are missing, unless REQUIRE_CLIENTS is set.
 PYTHON ?= python3
 DEMO ?= 20000
-EVENTS ?= 10000000
+SCALE ?= 1M
+SYSTEMS ?= postledger raw postgresql duckdb
+WORK ?= /var/tmp/postledger-bench
 VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := tests/clients
@@ -32,11 +34,9 @@ imports: $(VENV)/.dev ## check who imports whom
 
 clients: $(VENV)/clients/.done $(if $(filter true,$(NODE)),$(CLIENTS)/node/node_modules/.done) ## install the clients of other services that tests run
 
-bench: $(VENV)/.dev ## measure against the raw engine: intake, then reading with EVENTS=10000000
-	$(BIN)/python -m benchmarks.intake
-	rm -rf build/bench
-	$(BIN)/python -m benchmarks.load build/bench --events $(EVENTS)
-	$(BIN)/python -m benchmarks.reading build/bench
+bench: $(VENV)/.dev ## measure beside the raw engine, PostgreSQL 15 and DuckDB: SCALE=1M, 10M or 100M events
+	$(BIN)/python -m benchmarks.compare $(SCALE) --systems $(SYSTEMS) --work $(WORK)
+	$(BIN)/python -m benchmarks.report
 
 lock: $(VENV)/bin/python ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools
