@@ -90,6 +90,8 @@ def _install() -> None:
             f"apt-get could not install PostgreSQL {VERSION} (see above). Install it in another "
             'way, or measure without it: make bench SYSTEMS="postledger raw duckdb"'
         ) from error
+    finally:
+        _NO_CLUSTER.unlink(missing_ok=True)
 
 
 class Cluster:

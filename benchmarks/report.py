@@ -129,13 +129,14 @@ def _ratio(row: Row, ours: dict[str, float] | None, other: dict[str, float] | No
 def _pace(systems: dict[str, Any]) -> str:
     """How fast the machine was at each system's turn."""
     found = ", ".join(
-        f"{NAMES[name]} {number(one['pace']['median'])}" for name, one in systems.items()
+        f"{NAMES[name]} {number(one['pace']['median'])} and {number(one['fsync']['median'])}"
+        for name, one in systems.items()
     )
     return (
         "Medians, and the least and the most of all runs. The last columns say how many times "
         "better Postledger is: more events a second, fewer milliseconds, fewer bytes; below 1 it "
-        "is worse. - means not measured. A fixed piece of work took the machine, in milliseconds, "
-        f"before each system's turn: {found}.\n"
+        "is worse. - means not measured. How fast the machine was before each system's turn, in "
+        f"milliseconds for a fixed piece of work and for an fsync of 4 KiB: {found}.\n"
     )
 
 

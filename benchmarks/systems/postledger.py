@@ -1,7 +1,7 @@
 """Postledger, as a user has it: a server process, asked over HTTP."""
 
 import asyncio
-import shutil
+import http.client
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -24,7 +24,11 @@ class Postledger:
     def __init__(self, place: Path) -> None:
         self.version = postledger.__version__
         self._place = place
-        self._server = bench.Server(place)
+        self._start()
+
+    def _start(self) -> None:
+        self._server = bench.Server(self._place)
+        self._connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=300)
 
     def load(self, chunks: Iterable[list[bytes]]) -> float:
         return sum(bench.post_all(self._server.port, each, _CONNECTIONS) for each in chunks)
@@ -33,7 +37,7 @@ class Postledger:
         """Fold the roll-ups and merge parts, as a server does when nothing comes in."""
         self._server.stop()
         seconds = bench.timed(lambda: fold(str(self._place))) + bench.timed(self._merge)
-        self._server = bench.Server(self._place)
+        self._start()
         return seconds
 
     def size(self) -> Size:
@@ -48,16 +52,18 @@ class Postledger:
             found = Size(engine.size().events, int(size))
         finally:
             engine.close()
-        self._server = bench.Server(self._place)
+        self._start()
         return found
 
     def asking(self, question: Question, values: Values) -> Callable[[], object]:
         url = question.url(values)
 
         def ask() -> bytes:
-            status, body = self._server.get(url)
-            if status != 200:
-                raise SystemExit(f"{url}: {status} {body[:300]!r}")
+            self._connection.request("GET", url, headers=bench.HEADERS)
+            answer = self._connection.getresponse()
+            body = answer.read()
+            if answer.status != 200:
+                raise SystemExit(f"{url}: {answer.status} {body[:300]!r}")
             return body
 
         return ask
@@ -66,9 +72,8 @@ class Postledger:
         assert isinstance(answer, bytes)
         return from_json(question, answer)
 
-    def export(self, form: str, file: Path) -> None:
+    def export(self, form: str, file: Path) -> None:  # noqa: ARG002 -- the server names it
         """The file stays where the server has it, and is removed with its job."""
-        assert file
         exports.export(self._server, form, "zstd" if form == "parquet" else "none")
 
     def take(self, way: Intake, bodies: list[bytes]) -> float | None:
@@ -78,8 +83,8 @@ class Postledger:
         return bench.post_all(port, bodies, way.connections)
 
     def close(self) -> None:
+        self._connection.close()
         self._server.stop()
-        shutil.rmtree(self._place / "exports", ignore_errors=True)
 
     def _merge(self) -> None:
         engine = Engine(load({}, overrides={"data_dir": str(self._place), "readers": 1}))
