@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+import psutil
+
 from benchmarks import bench
 from benchmarks.questions import FORMS, QUESTIONS, Question, cases
 from benchmarks.stream import INTAKES, ROUNDS, Picks, Stream
@@ -45,8 +47,13 @@ def main() -> None:
     name, parts, scale, work = sys.argv[1:]
     opened, directory = _OPENED[name]
     stream = Stream(Path(work), scale)
-    measured: dict[str, Any] = {"pace": pace(), "fsync": fsync(Path(work))}
-    measured |= {"figures": {}, "answers": {}}
+    measured: dict[str, Any] = {
+        "busy": psutil.cpu_percent(interval=2),
+        "pace": pace(),
+        "fsync": fsync(Path(work)),
+        "figures": {},
+        "answers": {},
+    }
     system = opened(Path(work) / "systems" / directory)
     try:
         measured["version"] = system.version

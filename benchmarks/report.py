@@ -22,6 +22,8 @@ RESULTS = HOME / "results"
 PAGE = HOME.parent / "docs" / "benchmarks.md"
 PLOTS = HOME.parent / "docs" / "benchmarks"
 Results = dict[str, Any]
+_QUIET = 10.0
+"""Percent of the processors that other programs may take."""
 
 _OTHERS = [name for name in NAMES if name != "postledger"]
 _HEAD = """\
@@ -34,8 +36,8 @@ and DuckDB. Same machine, same events, same questions; every answer was compared
 gave the same ones.
 
 ```console
-make bench                # 1 million events, about ten minutes on two cores
-make bench SCALE=10M      # or 100M; see `python -m benchmarks.compare --help` for room and options
+make bench                # 1 million events, some minutes
+make bench SCALE=10M      # or 100M; WORK= is where all is kept meanwhile, SYSTEMS= leaves some out
 ```
 
 PostgreSQL is installed from Debian's packages when it is missing, which needs root. It runs on a
@@ -84,11 +86,22 @@ def _scale(results: Results) -> str:
         [
             f"## {results['lines']:,} events\n",
             f"{results['machine']}. {versions}. Measured {_when(systems)} UTC.\n",
+            *_warning(systems),
             *_table(systems),
             "",
             _pace(systems),
         ]
     )
+
+
+def _warning(systems: dict[str, Any]) -> Iterator[str]:
+    """Unless the machine is known to have been quiet."""
+    if any(found.get("busy", 100) > _QUIET for found in systems.values()):
+        yield (
+            "**The machine was not quiet.** Other programs ran meanwhile, as the lines below the "
+            "table say. Such figures and ratios are not to be relied on, but for the room that "
+            "events take; measure again on a quiet machine.\n"
+        )
 
 
 def _when(systems: dict[str, Any]) -> str:
@@ -129,15 +142,21 @@ def _ratio(row: Row, ours: dict[str, float] | None, other: dict[str, float] | No
 def _pace(systems: dict[str, Any]) -> str:
     """How fast the machine was at each system's turn."""
     found = ", ".join(
-        f"{NAMES[name]} {number(one['pace']['median'])} and {number(one['fsync']['median'])}"
+        f"{NAMES[name]} {number(one['pace']['median'])}, {number(one['fsync']['median'])} "
+        f"and {_busy(one)}"
         for name, one in systems.items()
     )
     return (
         "Medians, and the least and the most of all runs. The last columns say how many times "
         "better Postledger is: more events a second, fewer milliseconds, fewer bytes; below 1 it "
-        "is worse. - means not measured. How fast the machine was before each system's turn, in "
-        f"milliseconds for a fixed piece of work and for an fsync of 4 KiB: {found}.\n"
+        "is worse. - means not measured. What the machine was like before each system's turn, in "
+        "milliseconds for a fixed piece of work, milliseconds for an fsync of 4 KiB, and what "
+        f"other programs took of the processors: {found}.\n"
     )
+
+
+def _busy(found: dict[str, Any]) -> str:
+    return f"{found['busy']:.0f} %" if "busy" in found else "an unknown part"
 
 
 def _plots() -> str:

@@ -47,10 +47,10 @@ class Intake(NamedTuple):
 
 
 INTAKES = (
-    Intake(1, 1, 200),
-    Intake(1, 8, 1600),
+    Intake(1, 1, 100),
+    Intake(1, 8, 400),
     Intake(100, 1, 50),
-    Intake(100, 8, 200),
+    Intake(100, 8, 80),
     Intake(10_000, 1, 10),
     Intake(10_000, 8, 16),
 )

@@ -79,6 +79,17 @@ def test_a_target_that_is_missed_is_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("busy", "told"), [({"busy": 3.0}, False), ({"busy": 90.0}, True), ({}, True)]
+)
+def test_a_busy_machine_is_told(busy: dict[str, float], *, told: bool) -> None:
+    """The page warns of figures that were taken while other programs ran."""
+    quiet = next(iter(RESULTS[0]["systems"].values())) | {"busy": 0.0}
+    one = {name: value for name, value in quiet.items() if name != "busy"} | busy
+    results = RESULTS[0] | {"systems": {"postledger": quiet, "postgresql": one}}
+    assert told == ("The machine was not quiet" in report.page([results]))
+
+
 def test_systems_are_asked_alike(client: Client, tmp_path: Path) -> None:
     """Postledger and DuckDB, the one over HTTP, the other in SQL, give the same answers to every
     question of the benchmarks, and no answer is empty."""

@@ -29,13 +29,14 @@ INDEXES = (
 )
 _TYPES = {field.name: DUCKDB.types[field.kind] for field in FIELDS_BY_WIDTH}
 _READ = (
-    "CREATE OR REPLACE TEMP TABLE staging AS SELECT DISTINCT ON (timestamp, event_id) * FROM "
-    f"read_json(?, format = 'newline_delimited', columns = {_TYPES})"
+    "CREATE OR REPLACE TEMP TABLE staging AS SELECT * FROM "
+    f"read_json(?, format = 'newline_delimited', columns = {_TYPES}) "
+    "QUALIFY row_number() OVER (PARTITION BY timestamp, event_id) = 1"
 )
 _STORE = (
-    "INSERT INTO events SELECT * FROM staging WHERE (timestamp, event_id) NOT IN "
-    "(SELECT (timestamp, event_id) FROM events WHERE timestamp BETWEEN ? AND ?) "
-    "ORDER BY timestamp"
+    "INSERT INTO events SELECT * FROM staging "
+    "ANTI JOIN (SELECT timestamp, event_id FROM events WHERE timestamp BETWEEN ? AND ?) "
+    "USING (timestamp, event_id) ORDER BY timestamp"
 )
 
 
