@@ -3,7 +3,9 @@
 # leaves their tests out where these are missing, unless REQUIRE_CLIENTS is set.
 PYTHON ?= python3
 DEMO ?= 20000
-EVENTS ?= 10000000
+SCALE ?= 1M
+SYSTEMS ?= postledger raw postgresql duckdb
+WORK ?= /var/tmp/postledger-bench
 ROUNDS ?= 100
 SECONDS ?= 600
 VENV := .venv
@@ -37,11 +39,9 @@ audit: $(VENV)/.dev ## ask advisory services about what is locked; passes where 
 
 clients: $(VENV)/clients/.done $(if $(filter true,$(NODE)),$(CLIENTS)/node/node_modules/.done) ## install the clients of other services that tests run
 
-bench: $(VENV)/.dev ## measure against the raw engine: intake, then reading with EVENTS=10000000
-	$(BIN)/python -m benchmarks.intake
-	rm -rf build/bench
-	$(BIN)/python -m benchmarks.load build/bench --events $(EVENTS)
-	$(BIN)/python -m benchmarks.reading build/bench
+bench: $(VENV)/.dev ## measure beside the raw engine, PostgreSQL 15 and DuckDB: SCALE=1M, 10M or 100M events
+	$(BIN)/python -m benchmarks.compare $(SCALE) --systems $(SYSTEMS) --work $(WORK)
+	$(BIN)/python -m benchmarks.report
 
 faults: $(VENV)/.dev ## run the tests of faults at length, about 45 minutes: ROUNDS=100 SECONDS=600
 	FAULT_ROUNDS=$(ROUNDS) FAULT_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -p no:xdist tests/faults

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,11 +104,10 @@ def post_all(port: int, bodies: Sequence[bytes], connections: int) -> float:
 
 
 def in_threads(work: Callable[[], None], count: int) -> None:
-    threads = [threading.Thread(target=work) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    """Until all have ended; what one of them raises is raised here."""
+    with ThreadPoolExecutor(count) as pool:
+        for done in [pool.submit(work) for _ in range(count)]:
+            done.result()
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -139,6 +139,11 @@ async def post_singles(port: int, lines: Sequence[bytes], connections: int) -> f
     started = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(connections)))
     return len(lines) / (time.perf_counter() - started)
+
+
+def leave_when_terminated() -> None:
+    """SIGTERM ends this process as an exception does, so that what it started is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def batches(count: int, size: int, seed: int = 1, days: float = 90) -> list[bytes]:

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from postledger.store.reader import Reader
 
 _ENGINE_FORMS = {"csv": "CSVWithNames", "ndjson": "TSVRaw", "parquet": "Parquet"}
 _PATH = "/ledger/v1/exports"
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def main() -> None:
@@ -52,12 +53,12 @@ def main() -> None:
         stop = threading.Event()
         thread = threading.Thread(target=_search_on, args=(server, searches, stop, meanwhile))
         thread.start()
-        rows, seconds, peak = _export(server, form, first)
+        rows, seconds, peak = export(server, form, first=first)
         stop.set()
         thread.join()
         ours[form], most = rows / seconds, max(most, peak)
         searched = rows / seconds
-        rows, seconds, peak = _export(server, form, first)
+        rows, seconds, peak = export(server, form, first=first)
         ours[form], most = rows / seconds, max(most, peak)
         print(f"{form}: {ours[form]:,.0f} events/s; {searched:,.0f} while it is searched")
     server.stop()
@@ -101,12 +102,12 @@ def _search_on(
                 return
 
 
-def _export(server: bench.Server, form: str, first: datetime) -> tuple[int, float, int]:
-    """Rows, seconds, and the most memory of an export of what is not older."""
-    order = {
-        "format": form,
-        "filters": {"from": f"{first:%Y-%m-%d}", "to": f"{bench.END:%Y-%m-%d}"},
-    }
+def export(
+    server: bench.Server, form: str, compression: str = "none", first: datetime = _FIRST
+) -> tuple[int, float, int]:
+    """Rows, seconds, and the most memory of an export of what is not older than `first`."""
+    order: dict[str, object] = {"format": form, "compression": compression}
+    order["filters"] = {"from": f"{first:%Y-%m-%d}", "to": "2199-01-01"}
     started, most = time.perf_counter(), 0
     job = _request(server, "POST", _PATH, order)
     while job["status"] in {"queued", "running"}:

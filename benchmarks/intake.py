@@ -22,7 +22,7 @@ from benchmarks import bench
 from postledger.events import FIELDS
 from postledger.store import columns
 
-_SETTINGS = {
+RAW_SETTINGS: dict[str, object] = {
     "date_time_input_format": "best_effort",
     "input_format_json_read_objects_as_strings": 1,
     "input_format_skip_unknown_fields": 1,
@@ -79,6 +79,18 @@ def report(rates: dict[str, list[float]]) -> None:
         )
 
 
+def raw_table() -> str:
+    """The statement that makes the raw engine's table."""
+    definition = ", ".join(
+        f"{field.name} {columns.type_of(field)} {columns.codec_of(field)}" for field in FIELDS
+    )
+    return (
+        f"CREATE TABLE raw.events ({definition}) ENGINE = MergeTree PARTITION BY "
+        "toYYYYMM(timestamp) ORDER BY (timestamp, event_id) "
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    )
+
+
 def raw_rate(place: Path, number: int, options: argparse.Namespace, writers: int) -> float:
     command = [sys.executable, "-m", "benchmarks.intake", "--raw", str(place)]
     command += ["--events", str(options.events), "--writers", str(writers), "--rounds", str(number)]
@@ -92,18 +104,11 @@ def run_raw(options: argparse.Namespace) -> None:
     bodies = bench.batches(options.events, 10_000, seed=options.rounds + 1)
     Path(options.raw).mkdir()
     clients = [
-        clickhouse_connect.get_client(dsn=f"chdb://{options.raw}", settings=_SETTINGS)
+        clickhouse_connect.get_client(dsn=f"chdb://{options.raw}", settings=RAW_SETTINGS)
         for _ in range(options.writers)
     ]
     clients[0].command("CREATE DATABASE raw")
-    definition = ", ".join(
-        f"{field.name} {columns.type_of(field)} {columns.codec_of(field)}" for field in FIELDS
-    )
-    clients[0].command(
-        f"CREATE TABLE raw.events ({definition}) ENGINE = MergeTree PARTITION BY "
-        "toYYYYMM(timestamp) ORDER BY (timestamp, event_id) "
-        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
-    )
+    clients[0].command(raw_table())
     waiting = list(reversed(bodies))
     free = list(clients)
 
