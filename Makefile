@@ -40,7 +40,7 @@ bench: $(VENV)/.dev ## measure against the raw engine: intake, then reading with
 	$(BIN)/python -m benchmarks.load build/bench --events $(EVENTS)
 	$(BIN)/python -m benchmarks.reading build/bench
 
-faults: $(VENV)/.dev ## run the tests of faults at length, about 45 minutes: ROUNDS=100 SECONDS=600
+faults: $(VENV)/.dev ## run the tests of faults at length, at most 75 minutes: ROUNDS=100 SECONDS=600
 	FAULT_ROUNDS=$(ROUNDS) FAULT_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -p no:xdist tests/faults
 
 lock: $(VENV)/bin/python ## write requirements*.txt anew from pyproject.toml
