@@ -35,9 +35,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """Make a file that leaves so much room; others may be taking the rest meanwhile."""
+    """Make a file that leaves so much room, or make it larger; others may be taking the rest
+    meanwhile."""
     filler = disk / "filler"
-    with filler.open("wb") as file, suppress(OSError):
+    with filler.open("ab") as file, suppress(OSError):
         while (room := shutil.disk_usage(disk).free - leave) > 0:
             size = file.seek(0, os.SEEK_END)
             os.posix_fallocate(file.fileno(), size, min(room, 16 * MIB))
