@@ -57,11 +57,11 @@ def logged(running: Server, words: str) -> Iterator[None]:
 
 
 def test_at_each_stage(running: Server, small_disk: Path, tally: Tally) -> None:
-    """No room when the journal is to be moved, when events are to be folded, when an export is to
+    """No room when events are to be folded, when the journal is to be moved, when an export is to
     be noted and when a key is: told or put off, and made good when there is room."""
     client = new_client(running, ("admin",))
-    stored = incompressible("small", 300)
-    for stage in (_journal, _fold, _state):
+    stored: list[Event] = []
+    for stage in (_fold, _journal, _state):
         tally.rounds += 1
         tally.faults += 1
         stored += stage(running, client, small_disk, stored)
@@ -75,14 +75,14 @@ def test_at_each_stage(running: Server, small_disk: Path, tally: Tally) -> None:
     assert "Traceback" not in running.log.read_text()
 
 
-def _journal(running: Server, client: Client, disk: Path, events: list[Event]) -> list[Event]:
+def _journal(running: Server, client: Client, disk: Path, _: list[Event]) -> list[Event]:
     """What is in the journal stays there; questions are answered without it meanwhile."""
-    store(client, events)
-    more: list[Event] = []
+    more = incompressible("small", 300)
+    store(client, more)
     for _ in logged(running, "flush_failed"):
         fill(disk, 0)
         assert 200 == client.request("GET", "/ledger/v1/feed").status
-        one = incompressible(f"more {len(more)}", 1)
+        one = incompressible(f"small {len(more)}", 1)
         more += one if client.post(lines(*one), Content_Type=NDJSON).status == 200 else []
     assert 200 == client.request("GET", "/healthz").status
     (disk / "filler").unlink()
