@@ -43,7 +43,7 @@ bench: $(VENV)/.dev ## measure beside the raw engine, PostgreSQL 15 and DuckDB: 
 	$(BIN)/python -m benchmarks.compare $(SCALE) --systems $(SYSTEMS) --work $(WORK)
 	$(BIN)/python -m benchmarks.report
 
-faults: $(VENV)/.dev ## run the tests of faults at length, about 45 minutes: ROUNDS=100 SECONDS=600
+faults: $(VENV)/.dev ## run the tests of faults at length, at most 75 minutes: ROUNDS=100 SECONDS=600
 	FAULT_ROUNDS=$(ROUNDS) FAULT_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -p no:xdist tests/faults
 
 lock: $(VENV)/bin/python ## write requirements*.txt anew from pyproject.toml

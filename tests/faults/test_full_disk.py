@@ -1,9 +1,11 @@
 """A full disk: 503 with a clear message, nothing half stored; reads go on, and writes later."""
 
 import os
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,12 +35,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """Make a file that leaves so much room."""
+    """Make a file that leaves so much room, or make it larger; others may be taking the rest
+    meanwhile."""
     filler = disk / "filler"
-    free = os.statvfs(disk)
-    room = free.f_bavail * free.f_frsize
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(room - leave, 1))
+    with filler.open("ab") as file, suppress(OSError):
+        while (room := shutil.disk_usage(disk).free - leave) > 0:
+            size = file.seek(0, os.SEEK_END)
+            os.posix_fallocate(file.fileno(), size, min(room, 16 * MIB))
     return filler
 
 
