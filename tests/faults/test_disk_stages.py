@@ -75,7 +75,7 @@ def test_at_each_stage(running: Server, small_disk: Path, tally: Tally) -> None:
     assert "Traceback" not in running.log.read_text()
 
 
-def _journal(running: Server, client: Client, disk: Path, _: list[Event]) -> list[Event]:
+def _journal(running: Server, client: Client, disk: Path, before: list[Event]) -> list[Event]:
     """What is in the journal stays there; questions are answered without it meanwhile."""
     more = incompressible("small", 300)
     store(client, more)
