@@ -52,7 +52,9 @@ def test_jumps(start: Callable[..., Server], tmp_path: Path, tally: Tally) -> No
     there once, the feed has the order of storing, and keys live as long as the clock says."""
     dice = chance()
     clock = Clock(tmp_path / "clock")
-    running = start(**clock.environment, POSTLEDGER_EXPORT_KEEP_DAYS="0").start()
+    running = start(**clock.environment, POSTLEDGER_EXPORT_KEEP_DAYS="0")
+    running.fresh = True  # the library takes its place when a program is loaded
+    running.start()
     for number in tally.turns(small=1, share=20):
         client = new_client(running, ("admin",))
         _in_order(new_client(running), clock, dice, tally)
