@@ -86,7 +86,7 @@ def test_roll_ups_outlive_events(start: Callable[..., Server]) -> None:
     large = [delivered(100, subject="s" * 1000)] * 600 + [events[0]]
     assert client.store(*large)["rejected"] == 600
     running.stop()
-    _run("rollups", "rebuild", running)
+    running.command("rollups", "rebuild")
     running.env["POSTLEDGER_KEEP_ROLLUPS_DAYS"] = "80"
     client = running.start().client
     client.store(delivered(8, campaign_id="new"))
@@ -94,7 +94,7 @@ def test_roll_ups_outlive_events(start: Callable[..., Server]) -> None:
     assert ["d8"] == [event["event_id"] for event in page["events"]]
     eventually(lambda: counted(client), {"old": 2, "new": 3})
     running.stop()
-    assert "roll-ups: the same as the events" in _run("doctor", running)
+    assert "roll-ups: the same as the events" in running.command("doctor")
 
 
 def test_doctor_finds_a_wrong_roll_up_and_rebuilding_mends_it(
@@ -105,11 +105,11 @@ def test_doctor_finds_a_wrong_roll_up_and_rebuilding_mends_it(
     time.sleep(2.5)  # until it is quiet, and the events are folded
     running.stop()
     _spoil(running)
-    assert "figures of 1 hours differ" in _run("doctor", running, status=1)
-    _run("rollups", "rebuild", running)
-    assert "roll-ups: the same" in _run("doctor", running)
+    assert "figures of 1 hours differ" in running.command("doctor", status=1)
+    running.command("rollups", "rebuild")
+    assert "roll-ups: the same" in running.command("doctor")
     assert {"c": 50} == counted(running.start().client)
-    assert "another process uses the store" in _run("rollups", "rebuild", running, status=1)
+    assert "another process uses the store" in running.command("rollups", "rebuild", status=1)
 
 
 def _spoil(running: Server) -> None:
@@ -119,17 +119,3 @@ def _spoil(running: Server) -> None:
     )
     dsn = f"chdb://{running.directory}/data/events"
     subprocess.run([sys.executable, "-c", statement, dsn], check=True, capture_output=True)
-
-
-def _run(*words: Any, status: int = 0) -> str:
-    """What a command says, with the settings of a server."""
-    *command, running = words
-    done = subprocess.run(
-        [sys.executable, "-m", "postledger.cli", *command],
-        env=running.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert status == done.returncode, done
-    return done.stdout + done.stderr
