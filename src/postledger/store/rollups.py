@@ -2,7 +2,7 @@
 
 They are folded in the order of their `seq`, some at a time; a step and the number that it reaches
 are one insert that makes one part of the table. So a step is done or not done, a crash repeats
-none and loses none, and taking events in costs nothing more. A question for figures adds the events
+none and loses none, and the insert of events has nothing more to do. A question for figures adds the events
 that are not folded yet (`store/metrics.py`).
 """
 
@@ -58,7 +58,6 @@ class Rollups:
     """One call at a time, but for looks."""
 
     def __init__(self, engine: Engine, table: str = TABLE) -> None:
-        self._engine = engine
         self._client = engine.client(_BESIDE)
         self._events = f"{engine.database}.events"
         self._database = engine.database
