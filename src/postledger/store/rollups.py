@@ -2,8 +2,8 @@
 
 They are folded in the order of their `seq`, some at a time; a step and the number that it reaches
 are one insert that makes one part of the table. So a step is done or not done, a crash repeats
-none and loses none, and the insert of events has nothing more to do. A question for figures adds the events
-that are not folded yet (`store/metrics.py`).
+none and loses none, and the insert of events has nothing more to do. A question for figures
+adds the events that are not folded yet (`store/metrics.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
