@@ -121,8 +121,8 @@ class MessageQuery:
     events tell are taken to be within an hour of each other; others are of another sending.
     A message is in the last of `stages` that one of its events, however late, brings it to. Each of
     `filters` must match at least one of its events; `states` are names of stages, empty: all.
-    With `alternatives` one of its events must match one of those too. Ordered by time sent, then
-    ids.
+    With `alternatives` one of its events must match one of those too. Ordered by time sent; those
+    sent at the same time have an order that stays, but tells nothing.
     """
 
     workspace: str

@@ -402,7 +402,7 @@ def _count(base: Base) -> str:
         case Count():
             made = f"countIf({are})"
         case Unique():
-            made = f"uniqExactIf(message_id, rcpt_to, {are} AND message_id != '')"
+            made = f"uniqExactIf(message_key, {are} AND message_key != 0)"
         case Total(field):
             made = f"sumIf(ifNull({field}, 0), {are})"
         case Percentile(level, field):

@@ -54,7 +54,7 @@ class _Ids(msgspec.Struct):
 class _Table(msgspec.Struct):
     """The engine's format JSONCompact."""
 
-    data: list[tuple[str, str, int]]
+    data: list[tuple[int, int, int]]
     rows_before_limit_at_least: int = 0
 
 
@@ -131,17 +131,18 @@ class Reader:
         table = self._table(statements.messages(query, database, self._untold(query)))
         before = query.after.count if query.after else query.offset
         total = table.rows_before_limit_at_least + (query.after.count if query.after else 0)
-        rows = table.data[: query.limit]
+        ids = self._ids_of(query.workspace, table.data)
+        rows = [row for row in table.data[: query.limit] if row[0] in ids]  # else just removed
         following = None
-        if len(table.data) > query.limit:
-            message_id, rcpt_to, sent = rows[-1]
-            following = MessagePlace(_time(sent), message_id, rcpt_to, before + len(rows))
-        events = self._events_of(query.workspace, rows)
+        if rows and len(table.data) > query.limit:
+            key, sent, _ = rows[-1]
+            following = MessagePlace(_time(sent), *ids[key], before + len(rows))
+        events = self._events_of(query.workspace, rows, ids)
         messages = []
-        for message_id, rcpt_to, sent in rows:
-            mine = events.get((message_id, rcpt_to), [])
+        for key, sent, _ in rows:
+            mine = events.get(ids[key], [])
             state = _state(query.stages, mine)
-            messages.append(Message(message_id, rcpt_to, _time(sent), state, mine))
+            messages.append(Message(*ids[key], _time(sent), state, mine))
         return MessagePage(messages, total, following)
 
     def _untold(self, query: MessageQuery) -> list[str] | None:
@@ -150,23 +151,36 @@ class Reader:
         found = [_TEXT.decode(line) for line in self._lines(sql)]
         return found if len(found) <= MOST_LISTED else None
 
+    def _ids_of(
+        self, workspace: str, rows: Sequence[tuple[int, int, int]]
+    ) -> dict[int, tuple[str, str]]:
+        """Message id and recipient of each key."""
+        if not rows:
+            return {}
+        firsts = {key: _time(first) for key, _, first in rows}
+        sql = statements.ids_of(workspace, firsts, self._engine.database)
+        return {key: (message_id, rcpt_to) for key, message_id, rcpt_to in self._rows(sql)}
+
     def _events_of(
-        self, workspace: str, rows: Sequence[tuple[str, str, int]]
+        self,
+        workspace: str,
+        rows: Sequence[tuple[int, int, int]],
+        ids: Mapping[int, tuple[str, str]],
     ) -> dict[tuple[str, str], list[bytes]]:
-        """The events of messages, of each its ids and the time when it was sent."""
+        """The events of messages, of each its key and the time when it was sent."""
         found: dict[tuple[str, str], list[bytes]] = {}
         if not rows:
             return found
         sql = statements.events_of(
             workspace,
-            [row[:2] for row in rows],
-            _time(min(row[2] for row in rows)),
+            {key: message_id for key, (message_id, _) in ids.items()},
+            _time(min(sent for _, sent, _ in rows)),
             MOST_EVENTS_OF_A_MESSAGE,
             self._engine.database,
         )
         for line in self._lines(sql):
-            ids = _IDS.decode(line)
-            found.setdefault((ids.message_id, ids.rcpt_to), []).append(line)
+            told = _IDS.decode(line)
+            found.setdefault((told.message_id, told.rcpt_to), []).append(line)
         return found
 
     def envelopes(self, workspace: str, message_ids: Sequence[str]) -> dict[str, Envelope]:

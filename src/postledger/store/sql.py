@@ -3,7 +3,7 @@ tables only. The condition on the workspace is written in `_scope`, which every 
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +24,12 @@ _LEADS_TO_FEW = frozenset({"rcpt_to", "message_id"})
 _FEW = " SETTINGS optimize_read_in_order = 0, query_plan_optimize_lazy_materialization = 0"
 """For few events, found by an index: to walk through the parts in order, and to come back for the
 rest of the columns, costs more than to read and sort them."""
+_SHARED = (
+    " SETTINGS merge_tree_min_rows_for_concurrent_read = 20000, "
+    "merge_tree_min_bytes_for_concurrent_read = 1000000"
+)
+"""For a page whose events may lie close together: as large as the engine makes them, pieces leave
+all of its work to one thread."""
 
 _WORD = r"\p{L}\p{N}"
 
@@ -55,8 +61,8 @@ def page(query: EventQuery, database: str) -> Sql:
     )
     if query.offset:
         sql.text += f" OFFSET {sql.add(query.offset, 'UInt64')}"
-    if any(filter_.field in _LEADS_TO_FEW for filter_ in query.filters):
-        sql.text += _FEW
+    few = any(filter_.field in _LEADS_TO_FEW for filter_ in query.filters)
+    sql.text += _FEW if few else _SHARED
     return sql
 
 
@@ -111,7 +117,8 @@ def ends(workspace: str, after: int, database: str) -> Sql:
 
 
 def messages(query: MessageQuery, database: str, untold: Sequence[str] | None = ()) -> Sql:
-    """A page of messages: ids, and time sent in unix milliseconds.
+    """A page of messages: key, time sent, and time of its first event of those that say something
+    of it, both in unix milliseconds.
 
     Events from `start` on say what became of a message of the range, but for those that tell that
     it was injected at another time. `untold` has the ids that the statement of that name finds;
@@ -121,7 +128,8 @@ def messages(query: MessageQuery, database: str, untold: Sequence[str] | None = 
     rows = [*_of_messages(sql, query, database), *_candidates(sql, query, database)]
     made = [
         f"min({_INJECTED}) AS injected",
-        "ifNull(injected, toUnixTimestamp64Milli(min(timestamp))) AS sent",
+        "toUnixTimestamp64Milli(min(timestamp)) AS first",
+        "ifNull(injected, first) AS sent",
         f"max({_stage(sql, query)}) AS stage",
     ]
     tests = _tests(sql, query, database)
@@ -131,11 +139,11 @@ def messages(query: MessageQuery, database: str, untold: Sequence[str] | None = 
         kept.append(f"(isNotNull(injected) OR {_is_new(sql, query, database, untold)})")
     way = "DESC" if query.descending else "ASC"
     sql.text = (
-        "SELECT message_id, rcpt_to, sent FROM ("
-        f"SELECT message_id, rcpt_to, {', '.join(made)} FROM {database}.events "
-        f"WHERE {' AND '.join(rows)} GROUP BY message_id, rcpt_to) "
+        "SELECT message_key, sent, first FROM ("
+        f"SELECT message_key, {', '.join(made)} FROM {database}.events "
+        f"WHERE {' AND '.join(rows)} GROUP BY message_key) "
         f"WHERE {' AND '.join(kept)} "
-        f"ORDER BY sent {way}, message_id {way}, rcpt_to {way} "
+        f"ORDER BY sent {way}, message_key {way} "
         f"LIMIT {sql.add(query.limit + 1, 'UInt32')} OFFSET {sql.add(query.offset, 'UInt64')} "
         "SETTINGS exact_rows_before_limit = 1, output_format_json_quote_64bit_integers = 0"
     )
@@ -157,19 +165,32 @@ def untold(query: MessageQuery, limit: int, database: str) -> Sql:
     return sql
 
 
+def ids_of(workspace: str, messages: Mapping[int, datetime], database: str) -> Sql:
+    """Key and ids of messages, of which an event of each is given by key and time."""
+    sql = Sql()
+    times = sql.add([_text(time) for time in messages.values()], "Array(DateTime64(3, 'UTC'))")
+    sql.text = (
+        f"SELECT DISTINCT message_key, message_id, rcpt_to FROM {database}.events "
+        f"WHERE {_scope(sql, workspace)} AND timestamp IN {times} "
+        f"AND message_key IN {sql.add(list(messages), 'Array(UInt64)')} "
+        "SETTINGS output_format_json_quote_64bit_integers = 0"
+    )
+    return sql
+
+
 def events_of(
-    workspace: str, messages: Sequence[tuple[str, str]], sent: datetime, limit: int, database: str
+    workspace: str, messages: Mapping[int, str], sent: datetime, limit: int, database: str
 ) -> Sql:
-    """The events of these messages and recipients, none of which was sent before `sent`, the oldest
+    """The events of messages, given by key and id, none of which was sent before `sent`, the oldest
     first, up to `limit` of each."""
     sql = Sql()
     start = _time(sql, max(sent, _FIRST) - _CLOCKS)
-    ids = sql.add(list(dict.fromkeys(message_id for message_id, _ in messages)), "Array(String)")
-    pairs = sql.add(list(messages), "Array(Tuple(String, String))")
+    ids = sql.add(list(dict.fromkeys(messages.values())), "Array(String)")
     sql.text = (
         f"SELECT {EVENT} FROM {database}.events WHERE {_scope(sql, workspace)} "
-        f"AND timestamp >= {start} AND message_id IN {ids} AND (message_id, rcpt_to) IN {pairs} "
-        f"ORDER BY timestamp, event_id LIMIT {limit} BY message_id, rcpt_to{_FEW}"
+        f"AND timestamp >= {start} AND message_id IN {ids} "
+        f"AND message_key IN {sql.add(list(messages), 'Array(UInt64)')} "
+        f"ORDER BY timestamp, event_id LIMIT {limit} BY message_key{_FEW}"
     )
     return sql
 
@@ -202,6 +223,8 @@ _FIRST_TYPES = "'injection', 'policy_rejection', 'generation_failure', 'generati
 _INJECTED = (
     f"(toUnixTimestamp64Milli(timestamp) - if(type IN ({_FIRST_TYPES}), ifNull(age, 0), age))"
 )
+_KEY = "sipHash64({}, {})"
+"""The key of a message by its ids, as the table has it."""
 _CLOCKS = timedelta(hours=1)
 """How far the times that are told of one message may be apart."""
 
@@ -212,7 +235,7 @@ def _of_messages(sql: Sql, query: MessageQuery, database: str) -> list[str]:
         _scope(sql, query.workspace),
         f"timestamp >= {_time(sql, max(query.start, _FIRST) - _CLOCKS)}",
         f"ifNull({_about(sql, query)}, true)",
-        "message_id != ''",
+        "message_key != 0",
         *(_matches(sql, f, database) for f in query.filters if f.field in _LEADS_TO_FEW),
     ]
 
@@ -240,7 +263,7 @@ def _candidates(sql: Sql, query: MessageQuery, database: str) -> Iterator[str]:
         tests.append(f"type IN {sql.add(sorted(types), 'Array(String)')}")
     for test in tests:
         rows = " AND ".join([*_of_messages(sql, query, database), test])
-        yield f"message_id IN (SELECT message_id FROM {database}.events WHERE {rows})"
+        yield f"message_key IN (SELECT message_key FROM {database}.events WHERE {rows})"
 
 
 def _about(sql: Sql, query: MessageQuery) -> str:
@@ -265,14 +288,14 @@ def _is_new(sql: Sql, query: MessageQuery, database: str, untold: Sequence[str] 
         rows = " AND ".join(_of_messages(sql, query, database))
         ids = (
             f"(SELECT message_id FROM {events} WHERE {rows} "
-            f"GROUP BY message_id, rcpt_to HAVING isNull(min({_INJECTED})))"
+            f"GROUP BY message_id, message_key HAVING isNull(min({_INJECTED})))"
         )
     else:
         ids = sql.add(list(untold), "Array(String)")
     return (
-        f"(message_id, rcpt_to) NOT IN (SELECT message_id, rcpt_to FROM {events} "
+        f"message_key NOT IN (SELECT message_key FROM {events} "
         f"PREWHERE {_scope(sql, query.workspace)} AND timestamp < {start} AND message_id IN {ids} "
-        f"UNION ALL SELECT message_id, rcpt_to FROM {events} "
+        f"UNION ALL SELECT message_key FROM {events} "
         f"WHERE {_scope(sql, query.workspace)} AND timestamp >= {start} "
         f"AND ifNull(NOT {_about(sql, query)}, false))"
     )
@@ -309,7 +332,7 @@ def _kept(sql: Sql, query: MessageQuery) -> list[str]:
         sent = sql.add(_ms(query.after.sent), "Int64")
         ids = (sql.add(each, "String") for each in (query.after.message_id, query.after.rcpt_to))
         less = "<" if query.descending else ">"
-        kept.append(f"(sent, message_id, rcpt_to) {less} ({', '.join((sent, *ids))})")
+        kept.append(f"(sent, message_key) {less} ({sent}, {_KEY.format(*ids)})")
     return kept
 
 
@@ -357,10 +380,13 @@ def _range(sql: Sql, query: EventQuery) -> list[str]:
 
 
 def _time(sql: Sql, time: datetime) -> str:
+    return sql.add(_text(time), "DateTime64(3, 'UTC')")
+
+
+def _text(time: datetime) -> str:
     """Milliseconds; what is finer is cut off, as in what is stored. The column begins in 1900."""
     utc = min(max(time.astimezone(UTC), _FIRST), _LAST)
-    text = utc.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    return sql.add(text, "DateTime64(3, 'UTC')")
+    return utc.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def _beyond(sql: Sql, query: EventQuery) -> str:
