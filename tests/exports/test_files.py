@@ -1,13 +1,16 @@
 """Files of exports: whole, or not there."""
 
+import errno
 import gzip
 import hashlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from postledger.exports import files
 from postledger.exports.files import Sink, name_of, owner_of, remove
 
 if sys.version_info >= (3, 14):
@@ -48,6 +51,24 @@ def test_discard(tmp_path: Path) -> None:
         sink.discard()
         assert [] == list(tmp_path.iterdir())
     remove(tmp_path / "file")
+
+
+def test_a_disk_that_fails_while_it_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system tells a failure once: to the sync beside the writing. It must not be lost."""
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    monkeypatch.setattr(files, "_AHEAD", 1000)
+    sink = Sink(tmp_path / "file", "none")
+    sink.write(b"x" * 1000)
+    with pytest.raises(OSError, match="Input/output"):
+        sink.finish()
+    sink.discard()
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_names() -> None:
