@@ -44,28 +44,26 @@ async def receive(
     """
     counted = 0
     chunks = []
+    now = asyncio.get_running_loop().time
     try:
-        while (chunk := await _next(stream, patience)) is not None:
-            lane.reserve(len(chunk))
-            counted += len(chunk)
-            if counted > largest:
-                raise TooLarge(_too_large(largest))  # noqa: TRY301 -- to give the room back
-            chunks.append(chunk)
+        async with asyncio.timeout(patience) as limit:
+            async for chunk in stream:
+                lane.reserve(len(chunk))
+                counted += len(chunk)
+                if counted > largest:
+                    raise TooLarge(_too_large(largest))  # noqa: TRY301 -- to give the room back
+                chunks.append(chunk)
+                if len(chunks) > 1:  # most bodies are one
+                    limit.reschedule(now() + patience)
+    except TimeoutError as error:
+        lane.release(counted)
+        raise Unreadable(
+            f"the body is cut short: nothing more has come for {patience:g} s"
+        ) from error
     except BaseException:
         lane.release(counted)
         raise
     return b"".join(chunks), counted
-
-
-async def _next(stream: AsyncIterator[bytes], patience: float) -> bytes | None:
-    """What comes next; None: it was all."""
-    try:
-        async with asyncio.timeout(patience):
-            return await anext(stream, None)
-    except TimeoutError as error:
-        raise Unreadable(
-            f"the body is cut short: nothing more has come for {patience:g} s"
-        ) from error
 
 
 def decompress(data: bytes, encoding: str, largest: int) -> bytes:

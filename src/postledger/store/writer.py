@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import structlog
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -31,12 +32,13 @@ from postledger.store.engine import Engine, translated
 from postledger.store.identity import Identity, of_line
 from postledger.store.journal import Journal
 from postledger.store.rollups import last_numbers
-from postledger.store.staging import Staging, came, kept, text_of
+from postledger.store.staging import Staging, came, kept
 
 _LOG = structlog.get_logger()
 PREPARED_AT_ONCE = 2
 _REPEAT = -1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STORED = msgspec.json.Decoder(tuple[str, int, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,19 +337,21 @@ class Writer:
         return flagged
 
     def _known(self, identities: Sequence[Identity]) -> set[tuple[str, int, str]]:
-        """Those that are in the table: a look-up by the sort key."""
-        asked = [
-            (workspace, _text_of(milliseconds), event_id)
-            for workspace, milliseconds, event_id, fault in identities
-            if not fault
-        ]
-        found = self._client.query(
+        """Those that are in the table, perhaps with others: a look-up by the sort key."""
+        asked = [identity for identity in identities if not identity.fault]
+        found = self._client.raw_query(
             "SELECT workspace, toUnixTimestamp64Milli(timestamp), event_id "
-            f"FROM {self._events} WHERE (workspace, timestamp, event_id) IN "
-            "{asked:Array(Tuple(String, DateTime64(3, 'UTC'), String))}",
-            {"asked": asked},
+            f"FROM {self._events} WHERE workspace IN {{workspaces:Array(String)}} "
+            "AND timestamp IN {times:Array(DateTime64(3, 'UTC'))} "
+            "AND event_id IN {ids:Array(String)}",
+            {
+                "workspaces": list({identity.workspace for identity in asked}),
+                "times": [_seconds(identity.milliseconds) for identity in asked],
+                "ids": [identity.event_id for identity in asked],
+            },
+            fmt="JSONCompactEachRow",
         )
-        return {(workspace, ms, event_id) for workspace, ms, event_id in found.result_rows}
+        return set(_STORED.decode_lines(found))
 
     def _keep(
         self, rows: Sequence[bytes], identities: Sequence[Identity], numbers: Sequence[int]
@@ -443,9 +447,9 @@ def _numbers(count: int, first: int | None, flagged: Mapping[int, int]) -> list[
     return numbers
 
 
-def _text_of(milliseconds: int) -> str:
-    seconds, rest = divmod(milliseconds, 1000)
-    return text_of(datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=rest))
+def _seconds(milliseconds: int) -> str:
+    """Unix seconds as the engine reads a time: ten digits before the point."""
+    return f"{milliseconds // 1000:010}.{milliseconds % 1000:03}"
 
 
 def _outcomes(arrivals: Sequence[Arrival], flagged: Sequence[tuple[int, int]]) -> Iterator[Outcome]:
