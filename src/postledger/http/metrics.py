@@ -180,22 +180,22 @@ def _check_series(query: MetricsQuery) -> None:
 
 def render(query: MetricsQuery, rows: Sequence[MetricsRow]) -> bytes:
     """The answer."""
+    when = () if query.interval is None else ("time",)
+    names = (*when, *query.group_by, *query.metrics)
     return msgspec.json.encode(
         {
             "from": _iso(query.start),
             "to": _iso(query.end),
             "interval": query.interval,
             "timezone": query.timezone,
-            "rows": [_row(query, row) for row in rows],
+            "rows": [dict(zip(names, _values(row), strict=True)) for row in rows],
         }
     )
 
 
-def _row(query: MetricsQuery, row: MetricsRow) -> dict[str, object]:
-    shown: dict[str, object] = {} if row.time is None else {"time": row.time.isoformat()}
-    shown.update(zip(query.group_by, row.group, strict=True))
-    shown.update(zip(query.metrics, row.values, strict=True))
-    return shown
+def _values(row: MetricsRow) -> tuple[object, ...]:
+    when = () if row.time is None else (row.time.isoformat(),)
+    return (*when, *row.group, *row.values)
 
 
 def _iso(time: datetime) -> str:

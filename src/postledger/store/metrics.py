@@ -13,6 +13,7 @@ Values are parameters; names of metrics, groups and types are texts of our own t
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,7 +45,7 @@ from postledger.store.dimensions import (
     rolled_count,
     window_of,
 )
-from postledger.store.sql import Sql, conditions, grouped
+from postledger.store.sql import SHARED, Sql, conditions, grouped
 
 MOST_ROWS = 100_000
 """Most rows of an answer: groups by intervals."""
@@ -137,6 +138,8 @@ def _series(
 
 def _shown(query: MetricsQuery, group: _Group) -> tuple[str | int | None, ...]:
     """The values of a group, numbers as numbers."""
+    if not any(map(_is_number, query.group_by)):
+        return group
     return tuple(
         _number(value) if _is_number(name) else value
         for name, value in zip(query.group_by, group, strict=True)
@@ -147,6 +150,7 @@ def _number(text: str) -> int | None:
     return int(text) if text else None
 
 
+@cache
 def _is_number(group: str) -> bool:
     return group != "attempt" and FIELD[_FIELDS[group]].kind is Kind.INTEGER
 
@@ -177,6 +181,7 @@ def totals(query: MetricsQuery, database: str, folded: Folded | None = None) -> 
             f" ORDER BY {', '.join([f'{first} DESC', *groups])} "
             f"LIMIT {sql.add(query.limit + 1, 'UInt32')}"
         )
+    sql.text += asked.settings
     return sql
 
 
@@ -190,7 +195,7 @@ def series(
     """The figures of each group in each interval that has any: start in unix milliseconds, group,
     metrics. `chosen`: of these groups only. `folded` as for `totals`."""
     asked = _Asked(query, database, folded, told, chosen)
-    asked.sql.text = asked.select()
+    asked.sql.text = asked.select() + asked.settings
     return asked.sql
 
 
@@ -214,11 +219,14 @@ class _Asked:
         self._chosen = chosen
         self._bases = list(dict.fromkeys(bases(query.metrics)))
         self._window = None if folded is None else window_of(query, told)
+        self.settings = ""
 
     def select(self) -> str:
         """The metrics of each interval and group, by these."""
         keys, sources = self._keys(), list(self._sources())
         several = len(sources) > 1
+        if self._window and not several and is_rolled(self._bases[0]):
+            self.settings = SHARED  # the roll-ups alone are few rows, but read by both processors
         counts = [f"sum(b{n})" if several else f"b{n}" for n in range(len(self._bases))]
         made = [
             f"{self._expression(figure(name), counts)} AS m{number}"

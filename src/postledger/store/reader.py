@@ -258,7 +258,7 @@ class Reader:
         return body.rstrip(b"\n").split(b"\n") if body else []
 
     def _rows(self, sql: Sql) -> list[list[Any]]:
-        return [_ROW.decode(line) for line in self._lines(sql, "JSONCompactEachRow")]
+        return _ROW.decode_lines(self._body(sql, "JSONCompactEachRow"))
 
     def _table(self, sql: Sql) -> _Table:
         return _TABLE.decode(self._body(sql, "JSONCompact"))

@@ -24,12 +24,12 @@ _LEADS_TO_FEW = frozenset({"rcpt_to", "message_id"})
 _FEW = " SETTINGS optimize_read_in_order = 0, query_plan_optimize_lazy_materialization = 0"
 """For few events, found by an index: to walk through the parts in order, and to come back for the
 rest of the columns, costs more than to read and sort them."""
-_SHARED = (
+SHARED = (
     " SETTINGS merge_tree_min_rows_for_concurrent_read = 20000, "
     "merge_tree_min_bytes_for_concurrent_read = 1000000"
 )
-"""For a page whose events may lie close together: as large as the engine makes them, pieces leave
-all of its work to one thread."""
+"""For rows that may lie close together: as large as the engine makes them, its pieces of work leave
+all of them to one thread."""
 
 _WORD = r"\p{L}\p{N}"
 
@@ -62,7 +62,7 @@ def page(query: EventQuery, database: str) -> Sql:
     if query.offset:
         sql.text += f" OFFSET {sql.add(query.offset, 'UInt64')}"
     few = any(filter_.field in _LEADS_TO_FEW for filter_ in query.filters)
-    sql.text += _FEW if few else _SHARED
+    sql.text += _FEW if few else SHARED
     return sql
 
 
