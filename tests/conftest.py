@@ -25,7 +25,7 @@ import pytest
 from hypothesis import settings
 
 import faulting
-from forked import Forked
+from forked import Forked, run
 
 settings.register_profile("ours", deadline=None)  # a machine that is busy is no failure
 settings.load_profile("ours")
@@ -164,15 +164,9 @@ class Server:
 
     def command(self, *words: str, status: int = 0) -> str:
         """What a command says, with the settings of this server."""
-        done = subprocess.run(
-            [sys.executable, "-m", "postledger.cli", *words],
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert status == done.returncode, done
-        return done.stdout + done.stderr
+        done, said = run(words, self.environment())
+        assert status == done, said
+        return said
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""

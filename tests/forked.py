@@ -8,12 +8,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(["postledger.cli", "postledger.http.server"])
+CONTEXT.set_forkserver_preload(["postledger.cli", "postledger.http.server", "numpy", "pyarrow"])
+"""The last two are what the engine's own module loads. It cannot be here itself: it starts threads,
+which do not live on in a fork."""
 
 
 class Forked:
@@ -50,6 +53,14 @@ class Forked:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """The exit status of a command, and all that it says."""
+    with tempfile.TemporaryDirectory() as directory:
+        log = Path(directory) / "log"
+        status = Forked(arguments, environment, log).wait(120)
+        return status, log.read_text()
 
 
 def _run(arguments: list[str], environment: dict[str, str], log: str, directory: str) -> None:
