@@ -526,10 +526,10 @@ def walk(client: Client, path: str, name: str = "scrollid", /, **parameters: Any
         token = page[name]
 
 
-@pytest.mark.parametrize("path", GENERATIONS)
-@pytest.mark.parametrize("limit", [1, 3, 7, 100])
-def test_pages_to_the_end(client: Client, path: str, limit: int) -> None:
-    """All rows, each once, in both orders, by token and by offset, with equal times too."""
+@pytest.fixture(scope="module")
+def some(server: Server) -> tuple[Client, list[str]]:
+    """A client of a workspace with rows that share times, and their recipients in order."""
+    client = new_client(server)
     made = [
         event(
             n // 3,
@@ -542,10 +542,18 @@ def test_pages_to_the_end(client: Client, path: str, limit: int) -> None:
         for n in range(14)
     ]
     client.store(*made)
+    return client, sorted(each["rcpt_to"] for each in made)
+
+
+@pytest.mark.parametrize("path", GENERATIONS)
+@pytest.mark.parametrize("limit", [1, 3, 7, 100])
+def test_pages_to_the_end(some: tuple[Client, list[str]], path: str, limit: int) -> None:
+    """All rows, each once, in both orders, by token and by offset, with equal times too."""
+    client, recipients = some
     asked_for = dict(RANGE) | {"limit": limit}
     up = walk(client, path, "scrollId", **asked_for, sort="asc")
     down = walk(client, path, **asked_for, sort="desc")
-    assert sorted(each["rcpt_to"] for each in made) == sorted(up)
+    assert recipients == sorted(up)
     assert up == down[::-1]
     by_offset: list[str] = []
     for offset in range(0, 14 + limit, limit):

@@ -121,7 +121,7 @@ def test_stop(start: Start, number: signal.Signals) -> None:
     running = start().start()
     client = running.client
     batch = [
-        lines(*(event(1000 * b + n, subject="s" * 500) for n in range(1000))) for b in range(40)
+        lines(*(event(1000 * b + n, subject="s" * 500) for n in range(1000))) for b in range(16)
     ]
     answered: list[int] = []
 
