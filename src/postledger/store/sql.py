@@ -165,14 +165,14 @@ def untold(query: MessageQuery, limit: int, database: str) -> Sql:
     return sql
 
 
-def ids_of(workspace: str, messages: Mapping[int, datetime], database: str) -> Sql:
+def ids_of(workspace: str, firsts: Mapping[int, datetime], database: str) -> Sql:
     """Key and ids of messages, of which an event of each is given by key and time."""
     sql = Sql()
-    times = sql.add([_text(time) for time in messages.values()], "Array(DateTime64(3, 'UTC'))")
+    times = sql.add([_text(time) for time in firsts.values()], "Array(DateTime64(3, 'UTC'))")
     sql.text = (
         f"SELECT DISTINCT message_key, message_id, rcpt_to FROM {database}.events "
         f"WHERE {_scope(sql, workspace)} AND timestamp IN {times} "
-        f"AND message_key IN {sql.add(list(messages), 'Array(UInt64)')} "
+        f"AND message_key IN {sql.add(list(firsts), 'Array(UInt64)')} "
         "SETTINGS output_format_json_quote_64bit_integers = 0"
     )
     return sql
