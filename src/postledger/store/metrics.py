@@ -225,7 +225,7 @@ class _Asked:
         """The metrics of each interval and group, by these."""
         keys, sources = self._keys(), list(self._sources())
         several = len(sources) > 1
-        if self._window and not several and is_rolled(self._bases[0]):
+        if self._window and not several and any(map(is_rolled, self._bases)):
             self.settings = SHARED  # the roll-ups alone are few rows, but read by both processors
         counts = [f"sum(b{n})" if several else f"b{n}" for n in range(len(self._bases))]
         made = [
