@@ -22,7 +22,7 @@ run: $(VENV)/.run ## start the server on ./data; an empty store gets a key and D
 	$(BIN)/postledger serve --demo $(DEMO)
 
 test: lint types imports audit clients ## run everything that CI runs
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check src tests benchmarks docs
