@@ -391,7 +391,7 @@ def test_paging(client: Client, made: list[tuple[int, str]], limit: int, order: 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_paging_while_storing(client: Client, order: str) -> None:
     """Pages lose and repeat none of the older events while others are stored."""
-    old = [event(number // 3, event_id=f"old {number:03}") for number in range(150)]
+    old = [event(number // 3, event_id=f"old {number:03}") for number in range(300)]
     client.store(*old)
     stop = threading.Event()
 

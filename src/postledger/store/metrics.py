@@ -219,14 +219,18 @@ class _Asked:
         self._chosen = chosen
         self._bases = list(dict.fromkeys(bases(query.metrics)))
         self._window = None if folded is None else window_of(query, told)
-        self.settings = ""
+
+    @property
+    def settings(self) -> str:
+        """The roll-ups alone are few rows; both processors are to read them."""
+        folded, window = self._folded, self._window
+        alone = folded and window and window.whole and not folded.newer
+        return SHARED if alone and self._bases and all(map(is_rolled, self._bases)) else ""
 
     def select(self) -> str:
         """The metrics of each interval and group, by these."""
         keys, sources = self._keys(), list(self._sources())
         several = len(sources) > 1
-        if self._window and not several and any(map(is_rolled, self._bases)):
-            self.settings = SHARED  # the roll-ups alone are few rows, but read by both processors
         counts = [f"sum(b{n})" if several else f"b{n}" for n in range(len(self._bases))]
         made = [
             f"{self._expression(figure(name), counts)} AS m{number}"
