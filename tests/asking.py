@@ -12,6 +12,7 @@ import msgspec
 from forked import CONTEXT
 from making import Event
 from postledger.settings import load
+from postledger.store import engine as engines
 from postledger.store.engine import Engine
 from postledger.store.reader import Reader
 from postledger.store.rollups import Rollups
@@ -21,7 +22,9 @@ _WORKSPACES = count()
 _open: list[Any] = []
 
 
-def _launch(directory: str) -> None:
+def _launch(directory: str, schema: int) -> None:
+    known = engines.migrations()
+    engines.migrations = lambda: [each for each in known if each[0] <= schema]
     engine = Engine(load({}, overrides={"data_dir": directory, "readers": 2}))
     writer, rollups = Writer(engine, {}), Rollups(engine)
     _open.extend((writer, Reader(engine, rollups, lambda: writer.given), rollups, Reader(engine)))
@@ -117,7 +120,7 @@ class Store:
 
 
 @contextmanager
-def opened(directory: str) -> Iterator[Store]:
-    """A store in this directory, until the block is left."""
-    with ProcessPoolExecutor(1, CONTEXT, _launch, (directory,)) as pool:
+def opened(directory: str, schema: int = engines.NEWEST) -> Iterator[Store]:
+    """A store in this directory, until the block is left; `schema`: of an older version."""
+    with ProcessPoolExecutor(1, CONTEXT, _launch, (directory, schema)) as pool:
         yield Store(pool)

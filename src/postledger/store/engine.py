@@ -46,14 +46,20 @@ _TIMEOUT, _MEMORY, _NO_SPACE = 159, 241, 243
 _FULL_WORDS = ("No space left on device", "NOT_ENOUGH_SPACE", "Not enough space")
 
 
-def migrations() -> list[tuple[int, str]]:
-    """Number and text of each migration, in order."""
+def migrations() -> list[tuple[int, list[str]]]:
+    """Number and statements of each migration, in order. Each may be begun again from its start."""
     found = [
         file for file in (files(__package__) / "schema").iterdir() if file.name.endswith(".sql")
     ]
     return sorted(
-        (int(file.name.split("_")[0]), file.read_text(encoding="utf-8")) for file in found
+        (int(file.name.split("_")[0]), _statements(file.read_text(encoding="utf-8")))
+        for file in found
     )
+
+
+def _statements(text: str) -> list[str]:
+    code = re.sub("(?m)^--.*$", "", text)
+    return [statement.strip() for statement in code.split(";") if statement.strip()]
 
 
 NEWEST = max(number for number, _ in migrations())
@@ -200,14 +206,16 @@ class Engine:
                 f"the store at {self._shown()} has schema {found}, this Postledger knows {NEWEST}; "
                 "use the newer Postledger that wrote it"
             )
-        for number, text in migrations():
+        for number, statements in migrations():
             if number > found:
-                sql = text.format(
-                    database=self.database,
-                    columns=columns.definition(),
-                    rollups=dimensions.definition(),
-                )
-                self.writer.command(sql)
+                for statement in statements:
+                    self.writer.command(
+                        statement.format(
+                            database=self.database,
+                            columns=columns.definition(),
+                            rollups=dimensions.definition(),
+                        )
+                    )
                 self.writer.command(
                     f"INSERT INTO {self.database}.migrations (version) VALUES ({number})"
                 )

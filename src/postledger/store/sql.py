@@ -53,17 +53,34 @@ def page(query: EventQuery, database: str) -> Sql:
     where = conditions(sql, query, database)
     if query.after is not None:
         where.append(_beyond(sql, query))
+    leading = {filter_.field for filter_ in query.filters if not filter_.negated}
+    few = not leading.isdisjoint(_LEADS_TO_FEW)
+    if not few and "campaign_id" not in leading:
+        where.append(_in_hours(sql, query, where, database))
     way = "DESC" if query.descending else "ASC"
-    limit = sql.add(query.limit + 1, "UInt32")
     sql.text = (
         f"SELECT {EVENT} FROM {database}.events WHERE {' AND '.join(where)} "
-        f"ORDER BY timestamp {way}, event_id {way} LIMIT {limit}"
+        f"ORDER BY timestamp {way}, event_id {way} LIMIT {sql.add(query.limit + 1, 'UInt32')}"
     )
     if query.offset:
         sql.text += f" OFFSET {sql.add(query.offset, 'UInt64')}"
-    few = any(filter_.field in _LEADS_TO_FEW for filter_ in query.filters)
     sql.text += _FEW if few else SHARED
     return sql
+
+
+def _in_hours(sql: Sql, query: EventQuery, where: Sequence[str], database: str) -> str:
+    """The condition that an event is not beyond the hours in which a page of matches was found.
+
+    The table is sorted by hour, within it by campaign. The engine walks from hour to hour and stops
+    when it has enough, so that to sort by time it need not see all matches of the range.
+    """
+    least, way, end = ("min", "DESC", ">=") if query.descending else ("max", "ASC", "<=")
+    enough = sql.add(query.limit + 1 + query.offset, "UInt64")
+    hour = "toStartOfHour(timestamp)"
+    return (
+        f"{hour} {end} (SELECT {least}({hour}) FROM (SELECT timestamp FROM {database}.events "
+        f"WHERE {' AND '.join(where)} ORDER BY {hour} {way} LIMIT {enough}))"
+    )
 
 
 def count(query: EventQuery, database: str) -> Sql:
