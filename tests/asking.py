@@ -15,10 +15,13 @@ from postledger.settings import load
 from postledger.store import engine as engines
 from postledger.store.engine import Engine
 from postledger.store.reader import Reader
+from postledger.store.recent import Recent
 from postledger.store.rollups import Rollups
 from postledger.store.writer import Arrival, Writer
 
 _WORKSPACES = count()
+MOST = 12
+"""Identities that the writer remembers in these tests."""
 _open: list[Any] = []
 
 
@@ -51,6 +54,19 @@ def _store_together(
         (one.accepted, one.duplicates, [problem.index for problem in one.problems])
         for one in writer.store(writer.prepare(*arrivals))
     ]
+
+
+def _store_small(workspace: str, events: Sequence[Event]) -> list[int]:
+    """A group, of which each event arrives on its own; how many of each are new."""
+    writer: Writer = _open[0]
+    if writer._recent._most != MOST:
+        writer._recent = Recent(writer._since, MOST, few=2, pause=1)
+    arrivals = [Arrival(workspace, msgspec.json.encode(event), 1) for event in events]
+    return [one.accepted for one in writer.store_small(arrivals)]
+
+
+def _flush() -> None:
+    _open[0].flush()
 
 
 def _fold(most: int) -> bool:
@@ -101,6 +117,15 @@ class Store:
         many events are new and repeats, and which are wrong."""
         workspace = f"w{next(_WORKSPACES)}"
         return workspace, self._pool.submit(_store_together, workspace, pieces).result()
+
+    def send_small(self, workspace: str, events: Sequence[Event]) -> list[int]:
+        """Store events, each by itself, in one entry of the journal; 1 for each that is new. What
+        is remembered of the table is little, and read often."""
+        return self._pool.submit(_store_small, workspace, events).result()
+
+    def flush(self) -> None:
+        """Move what is in the journal to the table."""
+        self._pool.submit(_flush).result()
 
     def fold(self, most: int) -> bool:
         """Fold a step of at most `most` events into the roll-ups; whether there was one to do."""

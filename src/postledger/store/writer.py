@@ -31,6 +31,7 @@ from postledger.store import columns
 from postledger.store.engine import Engine, translated
 from postledger.store.identity import Identity, of_line
 from postledger.store.journal import Journal
+from postledger.store.recent import Recent
 from postledger.store.rollups import last_numbers
 from postledger.store.staging import Staging, came, kept
 
@@ -39,6 +40,7 @@ PREPARED_AT_ONCE = 2
 _REPEAT = -1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STORED = msgspec.json.Decoder(tuple[str, int, str])
+_SINCE = msgspec.json.Decoder(tuple[int, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class Writer:
         self._waiting_since = 0.0
         self._doubtful = False
         self._horizon = 0
+        self._recent = Recent(self._since)
         types = _type_names(vocabularies)
         with translated():
             self._small = Staging(engine, "small", types)
@@ -187,6 +190,7 @@ class Writer:
                 flagged = self._checked(prepared)
                 outcomes = list(_outcomes(prepared.arrivals, flagged))
                 if any(outcome.accepted for outcome in outcomes):
+                    self._recent.forget(prepared.first.workspace)
                     self._insert_new(prepared, [row for row, _ in flagged])
                     # repeats leave gaps
                     self._last[prepared.first.workspace] += prepared.count
@@ -338,7 +342,11 @@ class Writer:
 
     def _known(self, identities: Sequence[Identity]) -> set[tuple[str, int, str]]:
         """Those that are in the table, perhaps with others: a look-up by the sort key."""
-        asked = [identity for identity in identities if not identity.fault]
+        asked = self._in_doubt(identities)
+        if asked and self._recent.learn(asked, self._waiting_ids):
+            asked = self._in_doubt(asked)
+        if not asked:
+            return set()
         found = self._client.raw_query(
             "SELECT workspace, toUnixTimestamp64Milli(timestamp), event_id "
             f"FROM {self._events} WHERE workspace IN {{workspaces:Array(String)}} "
@@ -353,6 +361,22 @@ class Writer:
         )
         return set(_STORED.decode_lines(found))
 
+    def _in_doubt(self, identities: Sequence[Identity]) -> list[Identity]:
+        """Those that may be in the table."""
+        return [each for each in identities if not each.fault and not self._recent.rules_out(each)]
+
+    def _since(self, workspace: str, start: int, most: int) -> list[tuple[int, str]]:
+        """Identities in the table; `recent.Known` says which."""
+        found = self._client.raw_query(
+            f"SELECT toUnixTimestamp64Milli(timestamp), event_id FROM {self._events} "
+            "WHERE workspace = {workspace:String} "
+            "AND timestamp >= {start:DateTime64(3, 'UTC')} "
+            "ORDER BY toStartOfHour(timestamp) LIMIT {most:UInt32}",
+            {"workspace": workspace, "start": _seconds(max(start, 0)), "most": most},
+            fmt="JSONCompactEachRow",
+        )
+        return _SINCE.decode_lines(found)
+
     def _keep(
         self, rows: Sequence[bytes], identities: Sequence[Identity], numbers: Sequence[int]
     ) -> None:
@@ -365,9 +389,9 @@ class Writer:
         if not self._waiting:
             self._waiting_since = time.monotonic()
         self._waiting += stored
-        self._waiting_ids.update(
-            identity[:3] for identity, number in zip(identities, numbers, strict=True) if number
-        )
+        new = [each for each, number in zip(identities, numbers, strict=True) if number]
+        self._waiting_ids.update(identity[:3] for identity in new)
+        self._recent.add(new)
 
     # -- from the journal to the table
 

@@ -1,0 +1,109 @@
+"""What is in the table of a stretch of time, so that it need not be asked whether a small arrival
+repeats something: that question takes longer than all else that a small arrival needs.
+
+Where many small ones come in, their times lie close together. So once, and then seldom, all
+identities of such a stretch are read. What is not among them is new, for certain; what is may be a
+repeat, and the table is asked.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from postledger.store.identity import Identity
+
+HOUR_MS = 3_600_000
+BACK = (24 * HOUR_MS, HOUR_MS)
+"""How far before the first of what came a stretch begins, since some come late: the second if in
+the first there are too many."""
+_LONG = 64
+"""How many pauses are made when both have too many."""
+
+Known = Callable[[str, int, int], Sequence[tuple[int, str]]]
+"""Times in milliseconds and ids of a workspace's events from an hour on, hour by hour, up to so
+many of them; some of the last hour may be missing then."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    start: int
+    end: float
+    seen: set[int]
+
+    def has(self, identity: Identity) -> bool:
+        return self.start <= identity.milliseconds < self.end
+
+
+class Recent:
+    def __init__(self, known: Known, most: int = 50_000, few: int = 16, pause: int = 8) -> None:
+        """`most`: identities that are kept of all workspaces together. Fewer than `few` that no
+        stretch has, and a workspace of which something was read or stored in a large batch less
+        than `pause` arrivals ago, are not worth reading a stretch."""
+        self._known = known
+        self._most, self._few, self._pause = most, few, pause
+        self._stretches: dict[str, _Stretch] = {}
+        self._pauses: Counter[str] = Counter()
+
+    def rules_out(self, identity: Identity) -> bool:
+        """Whether the table does not have it, for certain."""
+        stretch = self._stretches.get(identity.workspace)
+        return (
+            stretch is not None and stretch.has(identity) and _number(identity) not in stretch.seen
+        )
+
+    def add(self, identities: Iterable[Identity]) -> None:
+        """These go to the table, now or later."""
+        for identity in identities:
+            stretch = self._stretches.get(identity.workspace)
+            if stretch is not None and stretch.has(identity):
+                stretch.seen.add(_number(identity))
+        self._make_room()
+
+    def forget(self, workspace: str) -> None:
+        """Other events of it go to the table."""
+        self._stretches.pop(workspace, None)
+        self._pauses[workspace] = self._pause
+
+    def learn(
+        self, identities: Sequence[Identity], waiting: Iterable[tuple[str, int, str]]
+    ) -> bool:
+        """Read a stretch for some that came together, if that is worth it; whether it was.
+
+        `waiting`: what will be in the table but is not yet.
+        """
+        workspaces = {identity.workspace for identity in identities}
+        for workspace in workspaces & self._pauses.keys():
+            self._pauses[workspace] -= 1
+        self._pauses = +self._pauses
+        if len(workspaces) != 1 or workspaces & self._pauses.keys():
+            return False
+        (workspace,) = workspaces
+        stretch = self._stretches.get(workspace)
+        times = [i.milliseconds for i in identities if stretch is None or not stretch.has(i)]
+        if len(times) < self._few:
+            return False
+        self._stretches.pop(workspace, None)
+        for back in BACK:
+            start = (min(times) - back) // HOUR_MS * HOUR_MS
+            rows = self._known(workspace, start, self._most + 1)
+            end = rows[-1][0] // HOUR_MS * HOUR_MS if len(rows) > self._most else float("inf")
+            if end > max(times):
+                break
+        else:
+            self._pauses[workspace] = self._pause * _LONG
+            return False
+        self._pauses[workspace] = self._pause
+        seen = {hash(row) for row in rows}
+        seen.update(hash(each[1:]) for each in waiting if each[0] == workspace)
+        self._stretches[workspace] = _Stretch(start, end, seen)
+        self._make_room()
+        return True
+
+    def _make_room(self) -> None:
+        """Forget those that were read first, until no more than twice of what may be are left."""
+        while sum(len(stretch.seen) for stretch in self._stretches.values()) > 2 * self._most:
+            self._stretches.pop(next(iter(self._stretches)))
+
+
+def _number(identity: Identity) -> int:
+    return hash((identity.milliseconds, identity.event_id))

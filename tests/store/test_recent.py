@@ -1,0 +1,129 @@
+"""Small arrivals are told to be new without a question to the table only where that is so."""
+
+from datetime import timedelta
+from itertools import count
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asking import Store
+from making import EPOCH, Event, iso
+from postledger.store.identity import Identity
+from postledger.store.recent import BACK, HOUR_MS, Recent
+
+_WORKSPACES = count()
+_EVENTS = st.builds(
+    lambda hour, number: {
+        "event_id": f"e{number}",
+        "type": "open",
+        "timestamp": iso(EPOCH + timedelta(days=20_000, hours=hour, seconds=number)),
+    },
+    st.sampled_from([0, 1, 2, 3, 24, 30, 31, 100]),
+    st.integers(0, 5),
+)
+_STEP: st.SearchStrategy[tuple[str, list[Event]]] = st.one_of(
+    st.tuples(st.sampled_from(["small", "small", "large"]), st.lists(_EVENTS, min_size=1)),
+    st.just(("flush", [])),
+)
+
+
+@settings(max_examples=40)
+@given(steps=st.lists(_STEP, max_size=12))
+def test_each_is_stored_once(store: Store, steps: list[tuple[str, list[Event]]]) -> None:
+    """In whatever order large and small arrivals come, with repeats of what is in the table, in the
+    journal, and in the arrival itself."""
+    workspace = f"recent{next(_WORKSPACES)}"
+    model: set[tuple[object, object]] = set()
+    for kind, events in steps:
+        identities = [(event["timestamp"], event["event_id"]) for event in events]
+        new = [
+            int(each not in model and each not in identities[:at])
+            for at, each in enumerate(identities)
+        ]
+        model.update(identities)
+        if kind == "small":
+            assert store.send_small(workspace, events) == new
+        elif kind == "large":
+            assert store.send(workspace, events) == sum(new)
+        else:
+            store.flush()
+    store.flush()
+    assert len(model) == sum(
+        number
+        for (number,) in store.run(
+            f"SELECT count() FROM postledger.events WHERE workspace = '{workspace}'"
+        )
+    )
+
+
+class Table:
+    """Events that are asked for, and how often they are."""
+
+    def __init__(self, *times: int) -> None:
+        self.rows = sorted((time, f"e{time}") for time in times)
+        self.asked: list[int] = []
+
+    def known(self, _: str, start: int, most: int) -> list[tuple[int, str]]:
+        self.asked.append(start)
+        return [row for row in self.rows if row[0] >= start][:most]
+
+
+def identities(*times: int, workspace: str = "w") -> list[Identity]:
+    return [Identity(workspace, time, f"e{time}", 0) for time in times]
+
+
+NOW = 500 * HOUR_MS
+
+
+def test_a_stretch_is_read_once() -> None:
+    """It begins a day earlier, has no end when that is all, and what is added is in it."""
+    table = Table(NOW - 5, NOW + 5)
+    recent = Recent(table.known, 10, few=2)
+    assert recent.learn(identities(NOW, NOW + 1), [("w", NOW + 7, f"e{NOW + 7}"), ("v", 1, "e")])
+    assert table.asked == [NOW - BACK[0]]
+    for time, is_new in {5: False, 6: True, 7: False, 10**9: True, -BACK[0] - 1: False}.items():
+        (identity,) = identities(NOW + time)
+        assert recent.rules_out(identity) == is_new, time
+    recent.add(identities(NOW + 6))
+    assert not recent.rules_out(*identities(NOW + 6))
+    assert not recent.rules_out(*identities(NOW + 6, workspace="v"))
+
+
+def test_too_many() -> None:
+    """Then it begins an hour earlier, and ends before the hour of the last one that was read; with
+    too many in that too it is not tried again soon."""
+    table = Table(*range(NOW - 9 * HOUR_MS, NOW + 9 * HOUR_MS, HOUR_MS // 4))
+    recent = Recent(table.known, 24, few=1, pause=1)
+    assert recent.learn(identities(NOW), [])
+    assert table.asked == [NOW - each for each in BACK]
+    assert recent.rules_out(Identity("w", NOW, "new", 0))
+    assert recent.rules_out(Identity("w", NOW + 5 * HOUR_MS - 1, "new", 0))
+    assert not recent.rules_out(Identity("w", NOW + 5 * HOUR_MS, "new", 0))
+    crowded = Recent(table.known, 3, few=1, pause=1)
+    for _ in range(40):
+        assert not crowded.learn(identities(NOW), [])
+    assert len(table.asked) == 4
+
+
+def test_what_is_not_worth_it() -> None:
+    """Few; of several workspaces; after a large batch, for a while."""
+    table = Table()
+    recent = Recent(table.known, few=3, pause=2)
+    assert not recent.learn(identities(NOW, NOW + 1), [])
+    assert not recent.learn(identities(NOW, NOW + 1) + identities(NOW, workspace="v"), [])
+    recent.forget("w")
+    three = identities(NOW, NOW + 1, NOW + 2)
+    assert [recent.learn(three, []) for _ in range(3)] == [False, True, False]
+    assert len(table.asked) == 1
+    recent.forget("w")
+    assert not recent.rules_out(three[0])
+
+
+def test_how_much_is_kept() -> None:
+    """What was read first is forgotten first."""
+    recent = Recent(Table().known, 5, few=1)
+    for workspace in ("a", "b", "c"):
+        assert recent.learn(identities(NOW, workspace=workspace), [])
+        recent.add(identities(*range(NOW, NOW + 4), workspace=workspace))
+    new = [recent.rules_out(*identities(NOW + 9, workspace=each)) for each in ("a", "b", "c")]
+    assert new == [False, True, True]
