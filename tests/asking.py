@@ -60,7 +60,7 @@ def _store_small(workspace: str, events: Sequence[Event]) -> list[int]:
     """A group, of which each event arrives on its own; how many of each are new."""
     writer: Writer = _open[0]
     if writer._recent._most != MOST:
-        writer._recent = Recent(writer._since, MOST, few=2, pause=1)
+        writer._recent = Recent(writer._since, MOST, patience=1)
     arrivals = [Arrival(workspace, msgspec.json.encode(event), 1) for event in events]
     return [one.accepted for one in writer.store_small(arrivals)]
 

@@ -78,7 +78,7 @@ NOW = 500 * HOUR_MS
 def test_a_stretch_is_read_once() -> None:
     """It begins a day earlier, has no end when that is all, and what is added is in it."""
     table = Table(NOW - 5, NOW + 5)
-    recent = Recent(table.known, 10, few=2)
+    recent = Recent(table.known, 10, patience=0)
     assert recent.learn(identities(NOW, NOW + 1), [("w", NOW + 7, f"e{NOW + 7}"), ("v", 1, "e")])
     assert table.asked == [NOW - BACK[0]]
     for time, is_new in {5: False, 6: True, 7: False, 10**9: True, -BACK[0] - 1: False}.items():
@@ -93,35 +93,36 @@ def test_too_many() -> None:
     """Then it begins an hour earlier, and ends before the hour of the last one that was read; with
     too many in that too it is not tried again soon."""
     table = Table(*range(NOW - 9 * HOUR_MS, NOW + 9 * HOUR_MS, HOUR_MS // 4))
-    recent = Recent(table.known, 24, few=1, pause=1)
+    recent = Recent(table.known, 24, patience=0)
     assert recent.learn(identities(NOW), [])
     assert table.asked == [NOW - each for each in BACK]
     assert recent.rules_out(Identity("w", NOW, "new", 0))
     assert recent.rules_out(Identity("w", NOW + 5 * HOUR_MS - 1, "new", 0))
     assert not recent.rules_out(Identity("w", NOW + 5 * HOUR_MS, "new", 0))
-    crowded = Recent(table.known, 3, few=1, pause=1)
-    for _ in range(40):
+    crowded = Recent(table.known, 3, patience=1)
+    for _ in range(60):
         assert not crowded.learn(identities(NOW), [])
     assert len(table.asked) == 4
 
 
 def test_what_is_not_worth_it() -> None:
-    """Few; of several workspaces; after a large batch, for a while."""
+    """The first ones, also after a large batch; those of several workspaces; a few late ones."""
     table = Table()
-    recent = Recent(table.known, few=3, pause=2)
-    assert not recent.learn(identities(NOW, NOW + 1), [])
-    assert not recent.learn(identities(NOW, NOW + 1) + identities(NOW, workspace="v"), [])
+    recent = Recent(table.known, patience=2)
+    two = identities(NOW, NOW + 1)
+    assert [recent.learn(two, []) for _ in range(4)] == [False, False, True, False]
+    late = identities(NOW - 2 * BACK[0])
+    assert not any(recent.learn(two + late, []) for _ in range(9))
     recent.forget("w")
-    three = identities(NOW, NOW + 1, NOW + 2)
-    assert [recent.learn(three, []) for _ in range(3)] == [False, True, False]
-    assert len(table.asked) == 1
-    recent.forget("w")
-    assert not recent.rules_out(three[0])
+    assert not recent.rules_out(two[0])
+    assert not any(recent.learn(two + identities(NOW, workspace="v"), []) for _ in range(9))
+    assert [recent.learn(two, []) for _ in range(3)] == [False, False, True]
+    assert len(table.asked) == 2
 
 
 def test_how_much_is_kept() -> None:
     """What was read first is forgotten first."""
-    recent = Recent(Table().known, 5, few=1)
+    recent = Recent(Table().known, 5, patience=0)
     for workspace in ("a", "b", "c"):
         assert recent.learn(identities(NOW, workspace=workspace), [])
         recent.add(identities(*range(NOW, NOW + 4), workspace=workspace))

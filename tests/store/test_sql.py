@@ -18,7 +18,7 @@ from postledger.query import (
     Stage,
 )
 from postledger.store import sql
-from postledger.store.columns import EVENT
+from postledger.store.columns import EVENT, PARTS
 from postledger.store.sql import Sql
 
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
@@ -123,7 +123,8 @@ def test_a_page_goes_on_behind_the_last_event() -> None:
     assert "ORDER BY timestamp DESC, event_id DESC" in down.text
     assert "ORDER BY timestamp ASC, event_id ASC" in up.text
     assert 11 in down.parameters.values()
-    assert EVENT in down.text
+    assert f"SELECT {PARTS} " in down.text
+    assert f"SELECT {EVENT} " in sql.page(replace(after, limit=1000), "db").text
 
 
 def test_a_field_without_a_column_is_a_mistake() -> None:

@@ -10,6 +10,9 @@ Everything here is made from the registry in `events.py`; no value ever enters t
 
 from collections.abc import Callable
 
+import msgspec
+from msgspec import Raw
+
 from postledger.events import EVENT_TYPES, FIELDS, Field, Kind
 
 HEAD = ("event_id", "timestamp", "message_id", "transmission_id", "rcpt_to")
@@ -396,6 +399,42 @@ EVENT = (
     + f"{_INJECTION_TIME}, {_RECIPIENT}, rest)"
 )
 """The whole event as JSON text: absent fields left out, times in UTC to the millisecond."""
+
+PARTS = f"event_id, timestamp, message_id, transmission_id, {INJECTED}, rcpt_to, rest"
+"""What `EVENT` is made of, for `joined`: a statement without that expression is planned in 4 ms
+less, so for few events they are joined here."""
+
+
+def joined(rows: bytes) -> list[bytes]:
+    """Events as `EVENT` has them, of rows of `PARTS` in the engine's format JSONCompactEachRow."""
+    return [_joined(row) for row in _PARTS.decode_lines(rows)]
+
+
+_Parts = tuple[Raw, str, Raw, Raw, str | None, Raw, str]
+_PARTS = msgspec.json.Decoder(_Parts)
+_EMPTY = Raw(b'""')
+
+
+def _joined(row: _Parts) -> bytes:
+    event_id, at, message, transmission, injected, to, rest = row
+    made: list[bytes | Raw] = [b'{"event_id":', event_id, b',"timestamp":"', _iso(at)]
+    if message != _EMPTY:
+        made += (b',"message_id":', message)
+    if transmission != _EMPTY:
+        made += (b',"transmission_id":', transmission)
+    if injected is not None:
+        made += (b',"injection_time":"', _iso(injected))
+    if to != _EMPTY:
+        made += (b',"rcpt_to":', to)
+        if not rest.startswith(_RAW_RECIPIENT):
+            made += (_RAW_RECIPIENT.encode(), to)
+    made.append(rest.encode())
+    return b"".join(made)
+
+
+def _iso(time: str) -> bytes:
+    return time.replace(" ", "T").encode() + b'Z"'
+
 
 WRITE_SETTINGS: dict[str, object] = {
     "output_format_json_skip_null_value_in_named_tuples": 1,

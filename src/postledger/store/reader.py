@@ -23,6 +23,7 @@ from postledger.query import (
     Place,
     Stage,
 )
+from postledger.store import columns
 from postledger.store import metrics as figures
 from postledger.store import sql as statements
 from postledger.store.dimensions import may_be_rolled
@@ -87,7 +88,7 @@ class Reader:
 
     def page(self, query: EventQuery) -> Page:
         """One page of events; `next` is None when there are no more."""
-        found = self._lines(statements.page(query, self._engine.database))
+        found = self._events(statements.page(query, self._engine.database))
         if len(found) <= query.limit:
             return Page(found)
         events = found[: query.limit]
@@ -100,14 +101,14 @@ class Reader:
 
     def event(self, workspace: str, event_id: str) -> bytes:
         """One event; if several have the id, the newest. Raises NotFound."""
-        found = self._lines(statements.one(workspace, event_id, self._engine.database))
+        found = self._events(statements.one(workspace, event_id, self._engine.database))
         if not found:
             raise NotFound(f"there is no event with the id {event_id}")
         return found[0]
 
     def message(self, workspace: str, message_id: str) -> list[bytes]:
         """All events of a message, the oldest first. Raises NotFound when there is none."""
-        found = self._lines(
+        found = self._events(
             statements.message(
                 workspace, message_id, MOST_EVENTS_OF_A_MESSAGE, self._engine.database
             )
@@ -178,7 +179,7 @@ class Reader:
             MOST_EVENTS_OF_A_MESSAGE,
             self._engine.database,
         )
-        for line in self._lines(sql):
+        for line in self._events(sql):
             told = _IDS.decode(line)
             found.setdefault((told.message_id, told.rcpt_to), []).append(line)
         return found
@@ -252,6 +253,11 @@ class Reader:
         line = self._lines(statements.ends(workspace, after, self._engine.database))[0]
         first, last = line.split(b"\t")
         return int(first), int(last)
+
+    def _events(self, sql: Sql) -> list[bytes]:
+        if sql.in_parts:
+            return columns.joined(self._body(sql, "JSONCompactEachRow"))
+        return self._lines(sql)
 
     def _lines(self, sql: Sql, form: str = "TSVRaw") -> list[bytes]:
         body = self._body(sql, form)

@@ -17,7 +17,7 @@ BACK = (24 * HOUR_MS, HOUR_MS)
 """How far before the first of what came a stretch begins, since some come late: the second if in
 the first there are too many."""
 _LONG = 64
-"""How many pauses are made when both have too many."""
+"""How many times as long it is not tried again when both have too many."""
 
 Known = Callable[[str, int, int], Sequence[tuple[int, str]]]
 """Times in milliseconds and ids of a workspace's events from an hour on, hour by hour, up to so
@@ -35,14 +35,13 @@ class _Stretch:
 
 
 class Recent:
-    def __init__(self, known: Known, most: int = 50_000, few: int = 16, pause: int = 8) -> None:
-        """`most`: identities that are kept of all workspaces together. Fewer than `few` that no
-        stretch has, and a workspace of which something was read or stored in a large batch less
-        than `pause` arrivals ago, are not worth reading a stretch."""
+    def __init__(self, known: Known, most: int = 50_000, patience: int = 8) -> None:
+        """`most`: identities that are kept of all workspaces together, nearly. To read a stretch
+        takes as long as `patience` questions to the table, so that many come first."""
         self._known = known
-        self._most, self._few, self._pause = most, few, pause
+        self._most, self._patience = most, patience
         self._stretches: dict[str, _Stretch] = {}
-        self._pauses: Counter[str] = Counter()
+        self._asked: Counter[str] = Counter()
 
     def rules_out(self, identity: Identity) -> bool:
         """Whether the table does not have it, for certain."""
@@ -62,25 +61,23 @@ class Recent:
     def forget(self, workspace: str) -> None:
         """Other events of it go to the table."""
         self._stretches.pop(workspace, None)
-        self._pauses[workspace] = self._pause
+        self._asked[workspace] = 0
 
     def learn(
         self, identities: Sequence[Identity], waiting: Iterable[tuple[str, int, str]]
     ) -> bool:
-        """Read a stretch for some that came together, if that is worth it; whether it was.
+        """Read a stretch for events that came together, if that is worth it; whether it was.
 
-        `waiting`: what will be in the table but is not yet.
+        It is not for events of several workspaces, and for a few late ones. `waiting`: what will be
+        in the table but is not yet.
         """
-        workspaces = {identity.workspace for identity in identities}
-        for workspace in workspaces & self._pauses.keys():
-            self._pauses[workspace] -= 1
-        self._pauses = +self._pauses
-        if len(workspaces) != 1 or workspaces & self._pauses.keys():
-            return False
-        (workspace,) = workspaces
+        workspace = identities[0].workspace
         stretch = self._stretches.get(workspace)
         times = [i.milliseconds for i in identities if stretch is None or not stretch.has(i)]
-        if len(times) < self._few:
+        if 2 * len(times) <= len(identities) or len({i.workspace for i in identities}) > 1:
+            return False
+        self._asked[workspace] += 1
+        if self._asked[workspace] <= self._patience:
             return False
         self._stretches.pop(workspace, None)
         for back in BACK:
@@ -90,9 +87,9 @@ class Recent:
             if end > max(times):
                 break
         else:
-            self._pauses[workspace] = self._pause * _LONG
+            self._asked[workspace] = -_LONG * self._patience
             return False
-        self._pauses[workspace] = self._pause
+        self._asked[workspace] = 0
         seen = {hash(row) for row in rows}
         seen.update(hash(each[1:]) for each in waiting if each[0] == workspace)
         self._stretches[workspace] = _Stretch(start, end, seen)

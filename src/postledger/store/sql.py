@@ -17,7 +17,7 @@ from postledger.query import (
     MessageQuery,
     words,
 )
-from postledger.store.columns import EVENT, NOT_ASKED
+from postledger.store.columns import EVENT, NOT_ASKED, PARTS
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 _LEADS_TO_FEW = frozenset({"rcpt_to", "message_id"})
@@ -31,6 +31,9 @@ SHARED = (
 """For rows that may lie close together: as large as the engine makes them, its pieces of work leave
 all of them to one thread."""
 
+_FEW_EVENTS = 200
+"""Up to so many on a page are joined from their parts."""
+
 _WORD = r"\p{L}\p{N}"
 
 
@@ -40,6 +43,8 @@ class Sql:
 
     text: str = ""
     parameters: dict[str, object] = field(default_factory=dict)
+    in_parts: bool = False
+    """Whether its rows are `columns.PARTS` instead of events."""
 
     def add(self, value: object, kind: str) -> str:
         name = f"p{len(self.parameters)}"
@@ -58,8 +63,10 @@ def page(query: EventQuery, database: str) -> Sql:
     if not few and "campaign_id" not in leading:
         where.append(_in_hours(sql, query, where, database))
     way = "DESC" if query.descending else "ASC"
+    sql.in_parts = few or query.limit <= _FEW_EVENTS
     sql.text = (
-        f"SELECT {EVENT} FROM {database}.events WHERE {' AND '.join(where)} "
+        f"SELECT {PARTS if sql.in_parts else EVENT} FROM {database}.events "
+        f"WHERE {' AND '.join(where)} "
         f"ORDER BY timestamp {way}, event_id {way} LIMIT {sql.add(query.limit + 1, 'UInt32')}"
     )
     if query.offset:
@@ -93,9 +100,9 @@ def count(query: EventQuery, database: str) -> Sql:
 
 def one(workspace: str, event_id: str, database: str) -> Sql:
     """The events with this id, the newest first; there may be several, of different times."""
-    sql = Sql()
+    sql = Sql(in_parts=True)
     sql.text = (
-        f"SELECT {EVENT} FROM {database}.events WHERE {_scope(sql, workspace)} "
+        f"SELECT {PARTS} FROM {database}.events WHERE {_scope(sql, workspace)} "
         f"AND event_id = {sql.add(event_id, 'String')} ORDER BY timestamp DESC LIMIT 1"
     )
     return sql
@@ -103,9 +110,9 @@ def one(workspace: str, event_id: str, database: str) -> Sql:
 
 def message(workspace: str, message_id: str, limit: int, database: str) -> Sql:
     """The events of one message, the oldest first."""
-    sql = Sql()
+    sql = Sql(in_parts=True)
     sql.text = (
-        f"SELECT {EVENT} FROM {database}.events WHERE {_scope(sql, workspace)} "
+        f"SELECT {PARTS} FROM {database}.events WHERE {_scope(sql, workspace)} "
         f"AND message_id = {sql.add(message_id, 'String')} "
         f"ORDER BY timestamp, event_id LIMIT {sql.add(limit, 'UInt32')}{_FEW}"
     )
@@ -200,11 +207,11 @@ def events_of(
 ) -> Sql:
     """The events of messages, given by key and id, none of which was sent before `sent`, the oldest
     first, up to `limit` of each."""
-    sql = Sql()
+    sql = Sql(in_parts=True)
     start = _time(sql, max(sent, _FIRST) - _CLOCKS)
     ids = sql.add(list(dict.fromkeys(messages.values())), "Array(String)")
     sql.text = (
-        f"SELECT {EVENT} FROM {database}.events WHERE {_scope(sql, workspace)} "
+        f"SELECT {PARTS} FROM {database}.events WHERE {_scope(sql, workspace)} "
         f"AND timestamp >= {start} AND message_id IN {ids} "
         f"AND message_key IN {sql.add(list(messages), 'Array(UInt64)')} "
         f"ORDER BY timestamp, event_id LIMIT {limit} BY message_key{_FEW}"

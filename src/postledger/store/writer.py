@@ -342,8 +342,9 @@ class Writer:
 
     def _known(self, identities: Sequence[Identity]) -> set[tuple[str, int, str]]:
         """Those that are in the table, perhaps with others: a look-up by the sort key."""
-        asked = self._in_doubt(identities)
-        if asked and self._recent.learn(asked, self._waiting_ids):
+        told = [identity for identity in identities if not identity.fault]
+        asked = self._in_doubt(told)
+        if asked and self._recent.learn(told, self._waiting_ids):
             asked = self._in_doubt(asked)
         if not asked:
             return set()
@@ -363,7 +364,7 @@ class Writer:
 
     def _in_doubt(self, identities: Sequence[Identity]) -> list[Identity]:
         """Those that may be in the table."""
-        return [each for each in identities if not each.fault and not self._recent.rules_out(each)]
+        return [each for each in identities if not self._recent.rules_out(each)]
 
     def _since(self, workspace: str, start: int, most: int) -> list[tuple[int, str]]:
         """Identities in the table; `recent.Known` says which."""

@@ -5,28 +5,30 @@
 --   read the hours that it touches; sql.py, `page`, finds the hours of a page first.
 -- Primary key: without the time itself, so that the engine finds a range of hours by binary search;
 --   with it, it would look at each granule of the range.
--- Room is needed for both tables at once. What is left of an attempt that was cut short goes first.
+-- Room is needed for both tables at once, and a gigabyte of memory. What is left of an attempt that was cut short goes first.
 DROP TABLE IF EXISTS {database}.events_by_campaign;
 CREATE TABLE {database}.events_by_campaign
 (
     workspace LowCardinality(String),
     seq UInt64 CODEC(Delta, ZSTD(1)),
     {columns},
-    rest String CODEC(ZSTD(3)) SETTINGS (min_compress_block_size = 65536, max_compress_block_size = 65536),
+    rest String CODEC(ZSTD(3)) SETTINGS (min_compress_block_size = 131072, max_compress_block_size = 131072),
     message_key UInt64 MATERIALIZED if(message_id = '', 0, sipHash64(message_id, rcpt_to)) CODEC(ZSTD(1)),
-    INDEX by_seq seq TYPE minmax GRANULARITY 2,
+    INDEX by_seq seq TYPE minmax GRANULARITY 1,
     INDEX by_recipient rcpt_to TYPE text(tokenizer = 'array'),
     INDEX by_message message_id TYPE text(tokenizer = 'array'),
-    INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 16
+    INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 8
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(timestamp)
 PRIMARY KEY (workspace, toStartOfHour(timestamp), campaign_id)
 ORDER BY (workspace, toStartOfHour(timestamp), campaign_id, timestamp, event_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 512,
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024,
     merge_selector_base = 10;
 ALTER TABLE {database}.events_by_campaign
     MODIFY COLUMN message_id CODEC(ZSTD(3)), MODIFY COLUMN rcpt_to CODEC(ZSTD(3));
-INSERT INTO {database}.events_by_campaign SELECT * FROM {database}.events;
+INSERT INTO {database}.events_by_campaign
+    SETTINGS min_insert_block_size_rows = 250000, min_insert_block_size_bytes = 0
+    SELECT * FROM {database}.events;
 EXCHANGE TABLES {database}.events AND {database}.events_by_campaign;
 DROP TABLE {database}.events_by_campaign;
