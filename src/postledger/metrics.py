@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from postledger.events import EVENT_TYPES
+
 BOUNCE_CATEGORIES: dict[str, tuple[int, ...]] = {
     "hard": (10, 30, 90),
     "soft": (20, 21, 22, 23, 24, 40, 60, 70, 100),
@@ -229,7 +231,10 @@ METRICS: dict[str, Metric] = {
 _CLICKS_OF_ALL_KINDS = ("initial_click", *CLICKS)
 _UNSENT = ("policy_rejection", "generation_failure")
 
+EVERY = "_every"
+"""All events of whatever type, which totals of pages count; not one of the metrics."""
 _PARTS: dict[str, Figure] = {
+    EVERY: Count(Events(tuple(EVENT_TYPES))),
     "_admin_class_bounce": Count(Events(BOUNCES, "admin")),
     "_opening": Count(Events(OPENINGS)),
     "_unique_opening": Unique(Events(OPENINGS)),

@@ -12,7 +12,7 @@ from asking import Store
 from making import Event, iso
 from postledger.intervals import runs, starts
 from postledger.metrics import METRICS, Count, Total, figure
-from postledger.query import Filter, Match, MetricsQuery
+from postledger.query import EventQuery, Filter, Match, MetricsQuery
 from postledger.store import metrics as statements
 from postledger.store.dimensions import DIMENSIONS, is_rolled, may_be_rolled
 from reckoning import expected, questions
@@ -41,6 +41,8 @@ def test_rolled_figures_are_what_the_model_counts(
     assert expected(events, query, about) == [
         replace(row, time=row.time and row.time.astimezone(UTC)) for row in rows
     ]
+    listed = EventQuery(query.workspace, query.start, query.end, query.filters, limit=1000)
+    assert store.read("count", listed) == len(store.read("page", listed).events)
 
 
 def _pieces(data: st.DataObject, events: Sequence[Event]) -> list[list[Event]]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from postledger.errors import NotFound
+from postledger.metrics import EVERY
 from postledger.query import (
     Envelope,
     EventQuery,
@@ -96,7 +97,18 @@ class Reader:
         return Page(events, Place(last.timestamp, last.event_id))
 
     def count(self, query: EventQuery) -> int:
-        """The number of events that match, on all pages together."""
+        """The number of events that match, on all pages together; from the roll-ups if they can
+        say it."""
+        asked = MetricsQuery(
+            query.workspace,
+            query.start,
+            query.end,
+            (EVERY,),
+            query.filters,
+            alternatives=query.alternatives,
+        )
+        if may_be_rolled(asked):
+            return int(self.metrics(asked)[0].values[0])
         return int(self._lines(statements.count(query, self._engine.database))[0])
 
     def event(self, workspace: str, event_id: str) -> bytes:
