@@ -120,7 +120,13 @@ def type_of(field: Field) -> str:
 
 
 def codec_of(field: Field) -> str:
-    return "CODEC(Delta, ZSTD(1))" if field.kind is Kind.TIME else "CODEC(ZSTD(1))"
+    if field.kind is Kind.TIME:
+        return "CODEC(Delta, ZSTD(1))"
+    return "CODEC(ZSTD(3))" if field.name in _LARGE else "CODEC(ZSTD(1))"
+
+
+_LARGE = frozenset({"message_id", "rcpt_to"})
+"""With `rest`, which is in the schema, the largest columns."""
 
 
 # -- on the way in: from a line of JSON

@@ -97,8 +97,8 @@ class Reader:
         return Page(events, Place(last.timestamp, last.event_id))
 
     def count(self, query: EventQuery) -> int:
-        """The number of events that match, on all pages together; from the roll-ups if they can
-        say it."""
+        """The number of events that match, on all pages together; from the roll-ups if they
+        have it."""
         asked = MetricsQuery(
             query.workspace,
             query.start,
@@ -107,7 +107,8 @@ class Reader:
             query.filters,
             alternatives=query.alternatives,
         )
-        if may_be_rolled(asked):
+        rollups = self._rollups
+        if rollups and rollups.has_events_since(query.start) and may_be_rolled(asked):
             return int(self.metrics(asked)[0].values[0])
         return int(self._lines(statements.count(query, self._engine.database))[0])
 

@@ -85,11 +85,17 @@ class Rollups:
         """Say that events before `to`, the start of a day in UTC, may be removed. They must have
         been folded, and none must come after this."""
         zeros = ", ".join("0" for _ in SUMS[1:])
+        self._horizon = hours(to)
         with translated():
             self._client.command(
                 f"INSERT INTO {self._table} SELECT '', '{THROUGH}', 'hour', '', '', '', "
                 f"{hours(to)}, 0, 1, {zeros}"
             )
+
+    def has_events_since(self, start: datetime) -> bool:
+        """Whether the roll-ups of a time, and later ones, are those of the events that are there.
+        From any thread."""
+        return start >= time_of(self._horizon)
 
     def forget(self, before: datetime) -> None:
         """Remove the roll-ups themselves before a time, the start of a day in UTC."""

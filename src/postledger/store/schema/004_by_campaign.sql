@@ -25,10 +25,8 @@ PRIMARY KEY (workspace, toStartOfHour(timestamp), campaign_id)
 ORDER BY (workspace, toStartOfHour(timestamp), campaign_id, timestamp, event_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024,
     merge_selector_base = 10;
-ALTER TABLE {database}.events_by_campaign
-    MODIFY COLUMN message_id CODEC(ZSTD(3)), MODIFY COLUMN rcpt_to CODEC(ZSTD(3));
 INSERT INTO {database}.events_by_campaign
-    SETTINGS min_insert_block_size_rows = 250000, min_insert_block_size_bytes = 0
+    SETTINGS min_insert_block_size_rows = 100000, min_insert_block_size_bytes = 0, max_threads = 1
     SELECT * FROM {database}.events;
 EXCHANGE TABLES {database}.events AND {database}.events_by_campaign;
 DROP TABLE {database}.events_by_campaign;
