@@ -4,6 +4,7 @@ process holds one store."""
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -12,7 +13,6 @@ import msgspec
 from forked import CONTEXT
 from making import Event
 from postledger.settings import load
-from postledger.store import engine as engines
 from postledger.store.engine import Engine
 from postledger.store.reader import Reader
 from postledger.store.recent import Recent
@@ -25,12 +25,11 @@ MOST = 12
 _open: list[Any] = []
 
 
-def _launch(directory: str, schema: int) -> None:
-    known = engines.migrations()
-    engines.migrations = lambda: [each for each in known if each[0] <= schema]
+def _launch(directory: str) -> None:
     engine = Engine(load({}, overrides={"data_dir": directory, "readers": 2}))
     writer, rollups = Writer(engine, {}), Rollups(engine)
-    _open.extend((writer, Reader(engine, rollups, lambda: writer.given), rollups, Reader(engine)))
+    reader = Reader(engine, rollups, lambda: writer.given, small=0)
+    _open.extend((writer, reader, rollups, Reader(engine)))
 
 
 def _store(workspace: str, events: Sequence[Event]) -> int:
@@ -73,6 +72,10 @@ def _fold(most: int) -> bool:
     writer, _, rollups, _ = _open
     done: bool = rollups.fold(writer.numbers(), most)
     return done
+
+
+def _move_horizon(to: datetime) -> None:
+    _open[2].move_horizon(to)
 
 
 def _run(sql: str) -> list[tuple[Any, ...]]:
@@ -131,6 +134,10 @@ class Store:
         """Fold a step of at most `most` events into the roll-ups; whether there was one to do."""
         return self._pool.submit(_fold, most).result()
 
+    def move_horizon(self, to: datetime) -> None:
+        """Say that events before this may be gone."""
+        self._pool.submit(_move_horizon, to).result()
+
     def forget_numbers(self) -> None:
         """Let the roll-ups look up anew how far they are, as after a failure."""
         self._pool.submit(_forget_numbers).result()
@@ -145,7 +152,7 @@ class Store:
 
 
 @contextmanager
-def opened(directory: str, schema: int = engines.NEWEST) -> Iterator[Store]:
-    """A store in this directory, until the block is left; `schema`: of an older version."""
-    with ProcessPoolExecutor(1, CONTEXT, _launch, (directory, schema)) as pool:
+def opened(directory: str) -> Iterator[Store]:
+    """A store in this directory, until the block is left."""
+    with ProcessPoolExecutor(1, CONTEXT, _launch, (directory,)) as pool:
         yield Store(pool)

@@ -159,3 +159,24 @@ def test_what_became_of_a_step_is_looked_up(store: Store) -> None:
     assert not store.fold(1000)
     query = MetricsQuery(workspace, NOON - HOUR, NOON + HOUR, ("count_clicked",))
     assert [(10,)] == [row.values for row in store.read("metrics", query)]
+
+
+def test_totals_are_of_the_events_that_are_there(store: Store) -> None:
+    """Roll-ups outlive events, so they do not tell how many events there are of times before the
+    horizon."""
+    workspace = f"rolled-{next(_NAMES)}"
+    gone, kept = datetime(1971, 1, 1, tzinfo=UTC), datetime(1971, 2, 1, tzinfo=UTC)
+    events: list[Event] = [
+        {"event_id": f"e{at}", "type": "open", "timestamp": iso(at)} for at in (gone, kept)
+    ]
+    assert store.send(workspace, events) == 2
+    while store.fold(1000):
+        pass
+    query = EventQuery(workspace, gone, kept + DAY)
+    assert store.read("count", query) == 2
+    store.run(
+        f"DELETE FROM postledger.events WHERE workspace = '{workspace}' AND event_id = 'e{gone}'"
+    )
+    assert store.read("count", query) == 2, "this is what the roll-ups say"
+    store.move_horizon(kept)
+    assert store.read("count", query) == 1

@@ -14,10 +14,11 @@ import queue
 import re
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import SplitResult, urlsplit
@@ -46,15 +47,20 @@ _TIMEOUT, _MEMORY, _NO_SPACE = 159, 241, 243
 _FULL_WORDS = ("No space left on device", "NOT_ENOUGH_SPACE", "Not enough space")
 
 
-def migrations() -> list[tuple[int, list[str]]]:
-    """Number and statements of each migration, in order. Each may be begun again from its start."""
-    found = [
-        file for file in (files(__package__) / "schema").iterdir() if file.name.endswith(".sql")
+def upgrades() -> list[tuple[int, list[str]]]:
+    """Number and statements of each step from an older schema to the newest, in order. Each may be
+    begun again from its start."""
+    found = _files(files(__package__) / "schema" / "upgrades")
+    return sorted((int(name.split("_")[0]), statements) for name, statements in found)
+
+
+def _files(directory: Traversable) -> list[tuple[str, list[str]]]:
+    """Name and statements of each file with SQL."""
+    return [
+        (file.name, _statements(file.read_text(encoding="utf-8")))
+        for file in directory.iterdir()
+        if file.name.endswith(".sql")
     ]
-    return sorted(
-        (int(file.name.split("_")[0]), _statements(file.read_text(encoding="utf-8")))
-        for file in found
-    )
 
 
 def _statements(text: str) -> list[str]:
@@ -62,7 +68,7 @@ def _statements(text: str) -> list[str]:
     return [statement.strip() for statement in code.split(";") if statement.strip()]
 
 
-NEWEST = max(number for number, _ in migrations())
+NEWEST = max(number for number, _ in upgrades())
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,19 +212,25 @@ class Engine:
                 f"the store at {self._shown()} has schema {found}, this Postledger knows {NEWEST}; "
                 "use the newer Postledger that wrote it"
             )
-        for number, statements in migrations():
+        for _, statements in _files(files(__package__) / "schema"):
+            self._run(statements)
+        for number, statements in upgrades():
             if number > found:
-                for statement in statements:
-                    self.writer.command(
-                        statement.format(
-                            database=self.database,
-                            columns=columns.definition(),
-                            rollups=dimensions.definition(),
-                        )
-                    )
+                if found:
+                    self._run(statements)
                 self.writer.command(
                     f"INSERT INTO {self.database}.migrations (version) VALUES ({number})"
                 )
+
+    def _run(self, statements: Iterable[str]) -> None:
+        for statement in statements:
+            self.writer.command(
+                statement.format(
+                    database=self.database,
+                    columns=columns.definition(),
+                    rollups=dimensions.definition(),
+                )
+            )
 
     def schema_version(self) -> int:
         """The number of the last migration that the store has seen; 0: none."""

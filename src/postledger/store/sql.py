@@ -52,15 +52,18 @@ class Sql:
         return f"{{{name}:{kind}}}"
 
 
-def page(query: EventQuery, database: str) -> Sql:
-    """Up to `limit` + 1 events as JSON, one a row: one more than asked for tells of a next page."""
+def page(query: EventQuery, database: str, *, small: bool = False) -> Sql:
+    """Up to `limit` + 1 events as JSON, one a row: one more than asked for tells of a next page.
+
+    `small`: there are so few events that all may be looked at.
+    """
     sql = Sql()
     where = conditions(sql, query, database)
     if query.after is not None:
         where.append(_beyond(sql, query))
     leading = {filter_.field for filter_ in query.filters if not filter_.negated}
     few = not leading.isdisjoint(_LEADS_TO_FEW)
-    if not few and "campaign_id" not in leading:
+    if not (few or small or "campaign_id" in leading):
         where.append(_in_hours(sql, query, where, database))
     way = "DESC" if query.descending else "ASC"
     sql.in_parts = few or query.limit <= _FEW_EVENTS

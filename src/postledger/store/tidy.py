@@ -1,6 +1,6 @@
 """Merges parts of the tables while nothing comes in, so that look-ups meet few of them.
 
-The engine is told to merge late (`schema/001_events.sql`), which is cheap while events pour in, and
+The engine is told to merge late (`schema/events.sql`), which is cheap while events pour in, and
 leaves many parts behind a load. One process owns the embedded store, so it can tell when there is
 time; a server does this on its own.
 """

@@ -1,7 +1,11 @@
--- Events, once each, by time. Why this shape: ARCHITECTURE.md, "The table".
+-- Events, once each, by hour and campaign. Why this shape: ARCHITECTURE.md, "The table". An older
+-- store is brought to it by upgrades/.
 --
--- Sort key: every question names a workspace and a range of time, and pages follow time and id. The
---   check for repeats looks up the same three columns.
+-- Sort key: every question names a workspace and a range of time. A page of a campaign's events finds
+--   them next to each other, hour by hour, and what they have in common is written once in a block.
+--   Other pages find their hours first; sql.py, `page`.
+-- Primary key: without the time itself, so that the engine finds a range of hours by binary search;
+--   with it, it would look at each granule of the range.
 -- Partitions: months, so that ten days touch one or two and ten years are 120; retention drops them.
 -- seq: the order in which events were stored, dense in each workspace; the feed follows it. Its
 --   minmax index skips what a page of the feed does not need, as long as events come in roughly in
@@ -12,12 +16,15 @@
 -- merge_selector_base: merge later, and more parts at once. With the default of 5 a fifth of the
 --   work of taking events in goes into merges that the next merge does again.
 -- rest, age: see store/columns.py.
+-- message_key: a message and its recipient as one number, for questions that put the events of
+--   messages together. 0: the event tells no message.
 CREATE TABLE IF NOT EXISTS {database}.events
 (
     workspace LowCardinality(String),
     seq UInt64 CODEC(Delta, ZSTD(1)),
     {columns},
-    rest String CODEC(ZSTD(1)) SETTINGS (min_compress_block_size = 131072, max_compress_block_size = 131072),
+    rest String CODEC(ZSTD(3)) SETTINGS (min_compress_block_size = 131072, max_compress_block_size = 131072),
+    message_key UInt64 MATERIALIZED if(message_id = '', 0, sipHash64(message_id, rcpt_to)) CODEC(ZSTD(1)),
     INDEX by_seq seq TYPE minmax GRANULARITY 1,
     INDEX by_recipient rcpt_to TYPE text(tokenizer = 'array'),
     INDEX by_message message_id TYPE text(tokenizer = 'array'),
@@ -25,6 +32,7 @@ CREATE TABLE IF NOT EXISTS {database}.events
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(timestamp)
-ORDER BY (workspace, timestamp, event_id)
+PRIMARY KEY (workspace, toStartOfHour(timestamp), campaign_id)
+ORDER BY (workspace, toStartOfHour(timestamp), campaign_id, timestamp, event_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024,
     merge_selector_base = 10;

@@ -1,10 +1,5 @@
--- Events by hour and campaign, in a table made anew. Why: ARCHITECTURE.md, "The table".
+-- Events by hour and campaign instead of by time, in a table made anew.
 --
--- Sort key: a page of a campaign's events finds them next to each other, hour by hour, and what
---   events of a campaign have in common is written once in a block. Questions about a range of time
---   read the hours that it touches; sql.py, `page`, finds the hours of a page first.
--- Primary key: without the time itself, so that the engine finds a range of hours by binary search;
---   with it, it would look at each granule of the range.
 -- Room is needed for both tables at once, and a gigabyte of memory. What is left of an attempt that was cut short goes first.
 DROP TABLE IF EXISTS {database}.events_by_campaign;
 CREATE TABLE {database}.events_by_campaign
