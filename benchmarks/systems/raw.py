@@ -26,6 +26,7 @@ from postledger.settings import load
 from postledger.state.keys import DEFAULT_WORKSPACE
 from postledger.store import columns, sql
 from postledger.store import metrics as statements
+from postledger.store.columns import joined
 from postledger.store.engine import Engine
 from postledger.store.export import Extract, statement
 
@@ -82,7 +83,8 @@ class Raw:
 
     def rows(self, question: Question, answer: object) -> Rows:
         if isinstance(answer, bytes):
-            return ids([json.loads(line) for line in answer.splitlines()[:1000]])
+            events = joined(answer) if answer.startswith(b"[") else answer.splitlines()
+            return ids([json.loads(event) for event in events[:1000]])
         assert isinstance(answer, list)
         return [row for each in answer for row in _row(question, each)]
 
