@@ -102,6 +102,7 @@ def test_too_many() -> None:
     crowded = Recent(table.known, 3, patience=1)
     for _ in range(60):
         assert not crowded.learn(identities(NOW), [])
+        crowded.add(identities(NOW))
     assert len(table.asked) == 4
 
 
@@ -110,13 +111,20 @@ def test_what_is_not_worth_it() -> None:
     table = Table()
     recent = Recent(table.known, patience=2)
     two = identities(NOW, NOW + 1)
-    assert [recent.learn(two, []) for _ in range(4)] == [False, False, True, False]
+
+    def learnt(*others: Identity) -> bool:
+        done = recent.learn([*two, *others], [])
+        recent.add(two)
+        return done
+
+    assert [learnt() for _ in range(4)] == [False, False, True, False]
     late = identities(NOW - 2 * BACK[0])
-    assert not any(recent.learn(two + late, []) for _ in range(9))
+    assert not any(learnt(*late) for _ in range(9))
     recent.forget("w")
     assert not recent.rules_out(two[0])
-    assert not any(recent.learn(two + identities(NOW, workspace="v"), []) for _ in range(9))
-    assert [recent.learn(two, []) for _ in range(3)] == [False, False, True]
+    assert not any(learnt(*identities(NOW, workspace="v")) for _ in range(9))
+    recent.forget("w")
+    assert [learnt() for _ in range(3)] == [False, False, True]
     assert len(table.asked) == 2
 
 

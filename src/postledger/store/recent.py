@@ -37,11 +37,11 @@ class _Stretch:
 class Recent:
     def __init__(self, known: Known, most: int = 50_000, patience: int = 8) -> None:
         """`most`: identities that are kept of all workspaces together, nearly. To read a stretch
-        takes as long as `patience` questions to the table, so that many come first."""
+        takes as long as `patience` questions to the table, so that many arrivals come first."""
         self._known = known
         self._most, self._patience = most, patience
         self._stretches: dict[str, _Stretch] = {}
-        self._asked: Counter[str] = Counter()
+        self._came: Counter[str] = Counter()
 
     def rules_out(self, identity: Identity) -> bool:
         """Whether the table does not have it, for certain."""
@@ -50,8 +50,10 @@ class Recent:
             stretch is not None and stretch.has(identity) and _number(identity) not in stretch.seen
         )
 
-    def add(self, identities: Iterable[Identity]) -> None:
-        """These go to the table, now or later."""
+    def add(self, identities: Sequence[Identity]) -> None:
+        """These have arrived together, and go to the table now or later."""
+        for workspace in {identity.workspace for identity in identities}:
+            self._came[workspace] += 1
         for identity in identities:
             stretch = self._stretches.get(identity.workspace)
             if stretch is not None and stretch.has(identity):
@@ -61,7 +63,7 @@ class Recent:
     def forget(self, workspace: str) -> None:
         """Other events of it go to the table."""
         self._stretches.pop(workspace, None)
-        self._asked[workspace] = 0
+        self._came[workspace] = 0
 
     def learn(
         self, identities: Sequence[Identity], waiting: Iterable[tuple[str, int, str]]
@@ -76,8 +78,7 @@ class Recent:
         times = [i.milliseconds for i in identities if stretch is None or not stretch.has(i)]
         if 2 * len(times) <= len(identities) or len({i.workspace for i in identities}) > 1:
             return False
-        self._asked[workspace] += 1
-        if self._asked[workspace] <= self._patience:
+        if self._came[workspace] < self._patience:
             return False
         self._stretches.pop(workspace, None)
         for back in BACK:
@@ -87,9 +88,9 @@ class Recent:
             if end > max(times):
                 break
         else:
-            self._asked[workspace] = -_LONG * self._patience
+            self._came[workspace] = -_LONG * self._patience
             return False
-        self._asked[workspace] = 0
+        self._came[workspace] = 0
         seen = {hash(row) for row in rows}
         seen.update(hash(each[1:]) for each in waiting if each[0] == workspace)
         self._stretches[workspace] = _Stretch(start, end, seen)
