@@ -77,7 +77,8 @@ class Raw:
         if question.is_page:
             asked = parameters.events(pairs, DEFAULT_WORKSPACE, bench.END)
             page = sql.page(asked.query, self._engine.database)
-            return lambda: self._reader.raw_query(page.text, page.parameters, fmt="TSVRaw")
+            form = "JSONCompactEachRow" if page.in_parts else "TSVRaw"
+            return lambda: self._reader.raw_query(page.text, page.parameters, fmt=form)
         query = metrics.parse(pairs, DEFAULT_WORKSPACE, bench.END)
         return lambda: statements.counted(query, self._engine.database, self._rows)
 
