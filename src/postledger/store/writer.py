@@ -273,7 +273,7 @@ class Writer:
         return [(int(row), int(why)) for row, why in found.result_rows]
 
     def _stored(self, staging: Staging) -> str:
-        """Identities of staged rows that are in the ledger: a look-up by the sort key."""
+        """Identities of staged rows that are in the ledger: looked up in their hours."""
         return (
             f"(SELECT workspace, timestamp, event_id FROM {self._events} "
             "WHERE (workspace, timestamp, event_id) IN "
@@ -341,7 +341,7 @@ class Writer:
         return flagged
 
     def _known(self, identities: Sequence[Identity]) -> set[tuple[str, int, str]]:
-        """Those that are in the table, perhaps with others: a look-up by the sort key."""
+        """Those that are in the table, perhaps with others: looked up in their hours."""
         told = [identity for identity in identities if not identity.fault]
         asked = self._in_doubt(told)
         if asked and self._recent.learn(told, self._waiting_ids):
