@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +85,7 @@ COUNTED = [
     _query(alternatives=(CAMPAIGN,)),
     _query(metrics=("count_unique_clicked", "delivery_time_p50")),
     _query(interval="minute"),
-    _query(interval="day", timezone="Asia/Kolkata"),
+    _query(interval="hour", timezone="Asia/Kolkata"),
     _query(start=NOON, end=NOON + timedelta(minutes=59)),
 ]
 
@@ -97,6 +98,28 @@ def test_what_roll_ups_can_answer_comes_from_them() -> None:
         assert "FROM db.rollups WHERE workspace = {" in text
         uniques = "count_unique_clicked" in query.metrics
         assert text.count("FROM db.events") == text.count("AND seq > {") + uniques, text
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("interval", ["day", "week", "month"])
+def test_days_that_begin_within_an_hour_take_all_other_hours_from_the_roll_ups(
+    store: Store, zone: str, interval: str
+) -> None:
+    """Hours in which a day begins are counted from their events, folded or not, each event once,
+    also where a zone changes its clock by half an hour."""
+    autumn = datetime(2026, 4, 4, 12, tzinfo=UTC)
+    made = [autumn - 5 * DAY + n * timedelta(minutes=13) for n in range(1100)]
+    workspace = store.add([{"type": "delivery", "timestamp": iso(time)} for time in made[::2]])
+    while store.fold(97):
+        pass
+    store.send(workspace, [{"type": "delivery", "timestamp": iso(time)} for time in made[1::2]])
+    query = MetricsQuery(
+        workspace, made[0], made[-1], ("count_delivered",), interval=interval, timezone=zone
+    )
+    assert _statement(query).count("FROM db.rollups") == 1
+    told = starts(query.start, query.end, interval, zone)
+    counted = [sum(first <= time < last for time in made[:-1]) for first, last in pairwise(told)]
+    assert counted == [row.values[0] for row in store.read("metrics", query)]
 
 
 def test_all_else_is_counted_from_the_events() -> None:

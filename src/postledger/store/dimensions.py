@@ -163,36 +163,60 @@ def rolled_count(base: Base) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The hours of a range that the roll-ups have whole. `days`: they may be taken by the day.
-    `whole`: it is all of the range."""
+    """The hours of a range that the roll-ups have whole, but for those `beside`: of these hours the
+    range has a part only, or an interval begins within them, so that the events have to say what
+    happened in them. `days`: the others may be taken by the day."""
 
     start: datetime
     end: datetime
     days: bool
-    whole: bool
+    beside: tuple[datetime, ...] = ()
 
     def condition(self) -> str:
         first, last = hours(self.start), hours(self.end)
         day, following = -(-first // 24) * 24, last // 24 * 24
         if not self.days or day >= following:
-            return f"span = 'hour' AND hour >= {first} AND hour < {last}"
+            less = f" AND hour NOT IN {self.within}" if self.within else ""
+            return f"span = 'hour' AND hour >= {first} AND hour < {last}{less}"
         daily = f"span = 'day' AND hour >= {day} AND hour < {following}"
         ends = [(first, day), (following, last)]
         hourly = " OR ".join(f"hour >= {a} AND hour < {b}" for a, b in ends if a < b)
         return f"({daily} OR span = 'hour' AND ({hourly}))" if hourly else daily
 
+    @property
+    def within(self) -> list[int]:
+        """The numbers of the hours that lie beside it, but between its ends."""
+        return [hours(time) for time in self.beside if self.start <= time < self.end]
+
+
+_SHORT = 6 * _HOUR
+"""Where intervals are shorter and begin within hours, too many hours would lie beside."""
+
 
 def window_of(query: MetricsQuery, told: Sequence[Run]) -> Window | None:
-    """None: there is no whole hour, or intervals do not consist of hours."""
+    """None: there is no whole hour, or the intervals have too few."""
     start = _in_milliseconds(max(query.start, _EPOCH))
     end = _in_milliseconds(min(query.end, _LATEST))
     if start >= end:
         return None
-    first = _EPOCH - (_EPOCH - start) // _HOUR * _HOUR
-    last = _EPOCH + (end - _EPOCH) // _HOUR * _HOUR
-    if first >= last or not _consist(told, _HOUR):
+    first, last = -((_EPOCH - start) // _HOUR), hours(end)
+    cut = [run for run in told if not _consist([run], _HOUR)]
+    if first >= last or any(run.length < _SHORT for run in cut):
         return None
-    return Window(first, last, _consist(told, _DAY), start == first and end == last)
+    times = [start, end, *(_starts(told, end) if cut else ())]
+    beside = sorted({hours(time) for time in times if (time - _EPOCH) % _HOUR})
+    days = _consist(told, _DAY)
+    return Window(time_of(first), time_of(last), days, tuple(map(time_of, beside)))
+
+
+def _starts(told: Sequence[Run], end: datetime) -> Iterator[datetime]:
+    """The starts of all intervals before `end`."""
+    following = [run.first for run in told[1:]]
+    for run, last in zip(told, [*following, end], strict=True):
+        at = run.first
+        while at < last:
+            yield at
+            at += run.length
 
 
 def _consist(told: Sequence[Run], unit: timedelta) -> bool:

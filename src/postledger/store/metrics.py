@@ -1,16 +1,17 @@
 """A question for figures as SQL, and its rows with all groups and intervals.
 
 What the roll-ups can say comes from them, by day or by hour; to it are added the events that they
-do not have yet, and those of the parts of hours at both ends of the range. All else is counted from
-the events. Each of these sources gives counts by group and interval; around them stands what the
-metrics make of the counts.
+do not have yet, and those of hours of which the range has a part only, or in which an interval
+begins, as days do in zones that are half an hour from UTC. All else is counted from the events.
+Each of these sources gives counts by group and interval; around them stands what the metrics make
+of the counts.
 
 The engine counts what there is; the rows of intervals without events are added here. Where there
 are groups and intervals, the groups are looked up first, in their order, then the series of each.
 Values are parameters; names of metrics, groups and types are texts of our own tables.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -41,6 +42,7 @@ from postledger.store.dimensions import (
     Window,
     bases,
     dimension_of,
+    hours,
     is_rolled,
     rolled_count,
     window_of,
@@ -224,7 +226,7 @@ class _Asked:
     def settings(self) -> str:
         """The roll-ups alone are few rows; both processors are to read them."""
         folded, window = self._folded, self._window
-        alone = folded and window and window.whole and not folded.newer
+        alone = folded and window and not window.beside and not folded.newer
         return SHARED if alone and self._bases and all(map(is_rolled, self._bases)) else ""
 
     def select(self) -> str:
@@ -270,22 +272,27 @@ class _Asked:
             yield self._rolled(rolled, window)
             if self._folded and self._folded.newer:
                 yield self._late(rolled, window, self._folded.through)
-            if not window.whole:
-                yield self._ends(rolled, window)
+            if window.beside:
+                yield self._beside(rolled, window)
         if others or not rolled:
             yield self._counted(others, self._query, ())
 
     def _late(self, bases: Sequence[Base], window: "Window", through: int) -> str:
         """Events of the window that are not in the roll-ups yet."""
-        newer = f"seq > {self.sql.add(through, 'UInt64')}"
+        more = [f"seq > {self.sql.add(through, 'UInt64')}"]
+        if window.within:
+            more.append(f"NOT {self._in_hours(window.within)}")
         inside = replace(self._query, start=window.start, end=window.end)
-        return self._counted(bases, inside, [newer])
+        return self._counted(bases, inside, more)
 
-    def _ends(self, bases: Sequence[Base], window: "Window") -> str:
-        """Events of the range before and after the window."""
-        start, end = (_moment(self.sql, time) for time in (window.start, window.end))
-        outside = f"(timestamp < {start} OR timestamp >= {end})"
-        return self._counted(bases, self._query, [outside])
+    def _beside(self, bases: Sequence[Base], window: "Window") -> str:
+        """Events of the hours beside the window."""
+        return self._counted(bases, self._query, [self._in_hours(map(hours, window.beside))])
+
+    def _in_hours(self, numbers: Iterable[int]) -> str:
+        """The condition on an event that it is of one of these hours; the table is sorted by it."""
+        seconds = [number * 3600 for number in numbers]
+        return f"toStartOfHour(timestamp) IN {self.sql.add(seconds, 'Array(DateTime)')}"
 
     def _counted(self, bases: Sequence[Base], query: MetricsQuery, more: Sequence[str]) -> str:
         """Counted from the events that a metric looks at, and that the filters leave."""
@@ -394,10 +401,6 @@ def _start(sql: Sql, told: Sequence[Run], time: str) -> str:
 
 def _ms(time: datetime) -> int:
     return (time - _EPOCH) // timedelta(milliseconds=1)
-
-
-def _moment(sql: Sql, time: datetime) -> str:
-    return f"fromUnixTimestamp64Milli({sql.add(_ms(time), 'Int64')}, 'UTC')"
 
 
 # -- metrics
