@@ -152,18 +152,22 @@ def messages(query: MessageQuery, database: str, untold: Sequence[str] | None = 
     None: too many to list.
     """
     sql = Sql()
-    rows = [*_of_messages(sql, query, database), *_candidates(sql, query, database)]
+    rows = _of_messages(sql, query, database)
     made = [
-        f"min({_INJECTED}) AS injected",
+        f"{_EARLIEST} AS told",
         "toUnixTimestamp64Milli(min(timestamp)) AS first",
-        "ifNull(injected, first) AS sent",
-        f"max({_stage(sql, query)}) AS stage",
+        "if(told = 0, first, told) AS sent",
+        *([f"max({_stage(sql, query)}) AS stage"] if query.states else []),
     ]
-    tests = _tests(sql, query, database)
-    made += [f"max({test}) AS found{number}" for number, test in enumerate(tests)]
-    kept = [*_kept(sql, query), *(f"found{number}" for number in range(len(tests)))]
+    kept = _kept(sql, query)
+    if query.end - query.start > _LONG:
+        rows += _candidates(sql, query, database)
+    else:
+        tests = [f"max({test})" for test in _tests(sql, query, database)]
+        made += [f"{test} AS found{number}" for number, test in enumerate(tests)]
+        kept += [f"found{number}" for number in range(len(tests))]
     if untold is None or untold:
-        kept.append(f"(isNotNull(injected) OR {_is_new(sql, query, database, untold)})")
+        kept.append(f"(told != 0 OR {_is_new(sql, query, database, untold)})")
     way = "DESC" if query.descending else "ASC"
     sql.text = (
         "SELECT message_key, sent, first FROM ("
@@ -238,20 +242,20 @@ def began(workspace: str, message_id: str, database: str) -> Sql:
     """When a message was injected, or its first event, in unix milliseconds; nothing: unknown."""
     sql = Sql()
     sql.text = (
-        f"SELECT ifNull(min({_INJECTED}), toUnixTimestamp64Milli(min(timestamp))) "
+        f"SELECT if(({_EARLIEST} AS told) = 0, toUnixTimestamp64Milli(min(timestamp)), told) "
         f"FROM {database}.events WHERE {_scope(sql, workspace)} "
         f"AND message_id = {sql.add(message_id, 'String')} HAVING count() > 0"
     )
     return sql
 
 
-_FIRST_TYPES = "'injection', 'policy_rejection', 'generation_failure', 'generation_rejection'"
-"""Types of events with which a message begins: they need not say when it was injected."""
-_INJECTED = (
-    f"(toUnixTimestamp64Milli(timestamp) - if(type IN ({_FIRST_TYPES}), ifNull(age, 0), age))"
-)
+_EARLIEST = "minIf(injected, injected != 0)"
+"""The earliest time that events tell of an injection; 0: they tell none."""
 _KEY = "sipHash64({}, {})"
 """The key of a message by its ids, as the table has it."""
+_LONG = timedelta(days=31)
+"""In ranges up to this it is faster to put all messages together and to look at them then than to
+look first for those that filters leave; in longer ones it would take much memory."""
 _CLOCKS = timedelta(hours=1)
 """How far the times that are told of one message may be apart."""
 
@@ -261,10 +265,17 @@ def _of_messages(sql: Sql, query: MessageQuery, database: str) -> list[str]:
     return [
         _scope(sql, query.workspace),
         f"timestamp >= {_time(sql, max(query.start, _FIRST) - _CLOCKS)}",
-        f"ifNull({_about(sql, query)}, true)",
+        f"({_about(sql, query)} OR injected = 0)",
         "message_key != 0",
+        _of_types(sql, query),
         *(_matches(sql, f, database) for f in query.filters if f.field in _LEADS_TO_FEW),
     ]
+
+
+def _of_types(sql: Sql, query: MessageQuery) -> str:
+    """The condition that an event brings its message to a stage; others say nothing of it."""
+    types = sorted({kind for stage in query.stages for kind in stage.types})
+    return f"type IN {sql.add(types, 'Array(String)')}"
 
 
 def _others(query: MessageQuery) -> list[Filter]:
@@ -282,8 +293,8 @@ def _tests(sql: Sql, query: MessageQuery, database: str) -> list[str]:
 
 
 def _candidates(sql: Sql, query: MessageQuery, database: str) -> Iterator[str]:
-    """Conditions that leave out most messages which a filter or a state will refuse, before they
-    are put together, which costs more."""
+    """Conditions that leave out messages of which no event matches a filter, and most that a state
+    will refuse, before they are put together, which costs more."""
     tests = _tests(sql, query, database)
     if query.states:
         types = {t for stage in query.stages if stage.name in query.states for t in stage.types}
@@ -294,16 +305,16 @@ def _candidates(sql: Sql, query: MessageQuery, database: str) -> Iterator[str]:
 
 
 def _about(sql: Sql, query: MessageQuery) -> str:
-    """Whether an event tells of an injection in the range, or about it; null: it tells nothing."""
+    """Whether an event tells of an injection in the range, or about it."""
     start, end = max(query.start, _FIRST) - _CLOCKS, min(query.end, _LAST) + _CLOCKS
-    return f"({_INJECTED} BETWEEN {sql.add(_ms(start), 'Int64')} AND {sql.add(_ms(end), 'Int64')})"
+    return f"injected BETWEEN {sql.add(_ms(start), 'Int64')} AND {sql.add(_ms(end), 'Int64')}"
 
 
 def _untold(sql: Sql, query: MessageQuery, database: str) -> list[str]:
     return [
         *_of_messages(sql, query, database),
         f"timestamp < {_time(sql, query.end)}",
-        f"isNull({_INJECTED})",
+        "injected = 0",
     ]
 
 
@@ -311,32 +322,30 @@ def _is_new(sql: Sql, query: MessageQuery, database: str, untold: Sequence[str] 
     """Whether nothing was heard of a message before the range, and nothing tells of its injection
     outside of it."""
     events, start = f"{database}.events", _time(sql, query.start)
+    ours = f"{_scope(sql, query.workspace)} AND {_of_types(sql, query)}"
     if untold is None:
         rows = " AND ".join(_of_messages(sql, query, database))
         ids = (
             f"(SELECT message_id FROM {events} WHERE {rows} "
-            f"GROUP BY message_id, message_key HAVING isNull(min({_INJECTED})))"
+            f"GROUP BY message_id, message_key HAVING countIf(injected != 0) = 0)"
         )
     else:
         ids = sql.add(list(untold), "Array(String)")
     return (
         f"message_key NOT IN (SELECT message_key FROM {events} "
-        f"PREWHERE {_scope(sql, query.workspace)} AND timestamp < {start} AND message_id IN {ids} "
-        f"UNION ALL SELECT message_key FROM {events} "
-        f"WHERE {_scope(sql, query.workspace)} AND timestamp >= {start} "
-        f"AND ifNull(NOT {_about(sql, query)}, false))"
+        f"PREWHERE {ours} AND timestamp < {start} AND message_id IN {ids} "
+        f"UNION ALL SELECT message_key FROM {events} WHERE {ours} AND timestamp >= {start} "
+        f"AND injected != 0 AND NOT {_about(sql, query)})"
     )
 
 
 def _stage(sql: Sql, query: MessageQuery) -> str:
-    """The number of the last stage that an event brings its message to; 0: none. When no state is
-    asked for, 1 for any."""
-    if not query.states:
-        any_of = sorted({kind for stage in query.stages for kind in stage.types})
-        return f"type IN {sql.add(any_of, 'Array(String)')}"
+    """The number of the last stage that an event brings its message to; 0: none, or one before
+    those that are asked for."""
     of_type: dict[str, int] = {}
     of_class = []
-    for number, stage in enumerate(query.stages, 1):
+    first = next(n for n, stage in enumerate(query.stages, 1) if stage.name in query.states)
+    for number, stage in enumerate(query.stages[first - 1 :], first):
         if stage.classes is None:
             of_type |= dict.fromkeys(stage.types, number)
         else:
@@ -351,7 +360,7 @@ def _stage(sql: Sql, query: MessageQuery) -> str:
 def _kept(sql: Sql, query: MessageQuery) -> list[str]:
     """The conditions on messages, once their time and their stage are known."""
     start, end = sql.add(_ms(query.start), "Int64"), sql.add(_ms(query.end), "Int64")
-    kept = [f"sent >= {start}", f"sent < {end}", "stage > 0"]
+    kept = [f"sent >= {start}", f"sent < {end}"]
     if query.states:
         wanted = [n for n, stage in enumerate(query.stages, 1) if stage.name in query.states]
         kept.append(f"stage IN {sql.add(wanted, 'Array(UInt8)')}")

@@ -18,6 +18,8 @@
 -- rest, age: see store/columns.py.
 -- message_key: a message and its recipient as one number, for questions that put the events of
 --   messages together. 0: the event tells no message.
+-- injected: when the message of an event was injected, in unix milliseconds. A message begins with
+--   some types of events, which need not say it. 0: the event does not tell.
 CREATE TABLE IF NOT EXISTS {database}.events
 (
     workspace LowCardinality(String),
@@ -25,6 +27,8 @@ CREATE TABLE IF NOT EXISTS {database}.events
     {columns},
     rest String CODEC(ZSTD(3)) SETTINGS (min_compress_block_size = 131072, max_compress_block_size = 131072),
     message_key UInt64 MATERIALIZED if(message_id = '', 0, sipHash64(message_id, rcpt_to)) CODEC(ZSTD(1)),
+    injected Int64 MATERIALIZED ifNull(toUnixTimestamp64Milli(timestamp)
+        - if(type IN ('injection', 'policy_rejection', 'generation_failure', 'generation_rejection'), ifNull(age, 0), age), 0) CODEC(ZSTD(1)),
     INDEX by_seq seq TYPE minmax GRANULARITY 1,
     INDEX by_recipient rcpt_to TYPE text(tokenizer = 'array'),
     INDEX by_message message_id TYPE text(tokenizer = 'array'),
