@@ -21,7 +21,10 @@ from postledger.store.columns import EVENT, NOT_ASKED, PARTS
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 _LEADS_TO_FEW = frozenset({"rcpt_to", "message_id"})
-_FEW = " SETTINGS optimize_read_in_order = 0, query_plan_optimize_lazy_materialization = 0"
+_FEW = (
+    " SETTINGS optimize_read_in_order = 0, optimize_move_to_prewhere = 0, "
+    "query_plan_optimize_lazy_materialization = 0"
+)
 """For few events, found by an index: to walk through the parts in order, and to come back for the
 rest of the columns, costs more than to read and sort them."""
 SHARED = (
