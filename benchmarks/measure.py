@@ -105,13 +105,15 @@ def _say(text: str) -> None:
 
 def load(system: System, stream: Stream, measured: dict[str, Any], _: Path) -> None:
     seconds = system.load(stream.load())
+    if stream.copies > 1:
+        grown = bench.timed(lambda: system.grow(stream.copies))
+        _say(f"{stream.copies} of each event in {grown:.0f} s")
     settled = system.settle()
     size = system.size()
     measured["events"] = size.events
-    measured["figures"] |= {
-        "load": figure([stream.lines / (seconds + settled)]),
-        "bytes": figure([size.bytes / size.events]),
-    }
+    measured["figures"]["bytes"] = figure([size.bytes / size.events])
+    if stream.copies == 1:
+        measured["figures"]["load"] = figure([stream.lines / (seconds + settled)])
     _say(f"loaded in {seconds:.0f} s, settled in {settled:.0f} s, {size.bytes >> 20} MiB")
 
 

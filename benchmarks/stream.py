@@ -1,8 +1,10 @@
 """The demo events of a scale as files, made once for all systems, and what is asked about them.
 
-Files are zstd, 100,000 lines each, so that a hundred million events fit on an ordinary disk. The
-events of the load lie in the 90 days before `bench.END`; those of the intake rounds follow them, a
-day for each round, as events do that come in later.
+Files are zstd, 100,000 lines each. The events of the load lie in the 90 days before `bench.END`;
+those of the intake rounds follow them, a day for each round, as events do that come in later.
+
+Of a hundred million events ten million are made and loaded. The others are copies of these, which
+each system makes of its own table (`System.grow`).
 """
 
 import json
@@ -21,6 +23,8 @@ from benchmarks import bench
 from postledger import demo
 
 SCALES = {"10K": 10_000, "1M": 1_000_000, "10M": 10_000_000, "100M": 100_000_000}
+COPIES = {"100M": 10}
+"""How often each event of a load is there in the end."""
 DAYS = 90
 ROUNDS = 3
 BATCH = 10_000
@@ -69,7 +73,8 @@ class Stream:
     """The files of one scale in a directory. `make` makes what is not there."""
 
     def __init__(self, place: Path, scale: str) -> None:
-        self.lines = SCALES[scale]
+        self.copies = COPIES.get(scale, 1)
+        self.lines = SCALES[scale] // self.copies
         self._place = place / "events"
 
     def make(self) -> None:

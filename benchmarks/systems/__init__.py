@@ -30,6 +30,9 @@ class System(Protocol):
     def load(self, chunks: Iterable[list[bytes]]) -> float:
         """Store the bodies of all chunks; the seconds that it took, without waiting for chunks."""
 
+    def grow(self, copies: int) -> None:
+        """Make so many of each event, by a statement on its own table (`systems.statements`)."""
+
     def settle(self) -> float:
         """Bring it into the state in which it is asked; the seconds that it took."""
 

@@ -20,7 +20,7 @@ from benchmarks import bench
 from benchmarks.questions import Question, Rows, Values, from_sql
 from benchmarks.stream import Intake
 from benchmarks.systems import Size
-from benchmarks.systems.statements import DUCKDB, FIELDS_BY_WIDTH, definition
+from benchmarks.systems.statements import DUCKDB, FIELDS_BY_WIDTH, definition, growing
 
 COLUMNS = definition(DUCKDB)
 INDEXES = (
@@ -59,6 +59,9 @@ class DuckDB:
             self._lines.write_bytes(b"\n".join(bodies))
             seconds += bench.timed(self._store)
         return seconds
+
+    def grow(self, copies: int) -> None:
+        self._run(growing(copies))
 
     def settle(self) -> float:
         def work() -> None:

@@ -31,7 +31,7 @@ from benchmarks.cluster import Cluster, version
 from benchmarks.questions import Question, Rows, Values, from_sql
 from benchmarks.stream import Intake
 from benchmarks.systems import Size
-from benchmarks.systems.statements import DUCKDB, FIELDS_BY_WIDTH, POSTGRESQL, definition
+from benchmarks.systems.statements import DUCKDB, FIELDS_BY_WIDTH, POSTGRESQL, definition, growing
 from postledger.events import Kind
 
 COLUMNS = definition(POSTGRESQL)
@@ -77,6 +77,9 @@ class PostgreSQL:
 
     def load(self, chunks: Iterable[list[bytes]]) -> float:
         return sum(self._store(each, _CONNECTIONS, _copy) for each in chunks)
+
+    def grow(self, copies: int) -> None:
+        self._run(growing(copies))
 
     def settle(self) -> float:
         started = time.perf_counter()

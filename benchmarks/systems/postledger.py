@@ -2,7 +2,8 @@
 
 import asyncio
 import http.client
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import postledger
@@ -11,7 +12,9 @@ from benchmarks.figures import fold
 from benchmarks.questions import Question, Rows, Values, from_json
 from benchmarks.stream import Intake
 from benchmarks.systems import Size
+from benchmarks.systems.statements import growing_engine
 from postledger.settings import load
+from postledger.store import columns
 from postledger.store.engine import Engine
 from postledger.store.tidy import Tidy
 
@@ -24,36 +27,62 @@ class Postledger:
     def __init__(self, place: Path) -> None:
         self.version = postledger.__version__
         self._place = place
-        self._start()
+        self._running: bench.Server | None = None
+        self._connected: http.client.HTTPConnection | None = None
 
-    def _start(self) -> None:
-        self._server = bench.Server(self._place)
-        self._connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=300)
+    @property
+    def _server(self) -> bench.Server:
+        """Started when it is needed: with an engine of this process it cannot share the store."""
+        if self._running is None:
+            self._running = bench.Server(self._place)
+        return self._running
+
+    @property
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._connected is None:
+            port = self._server.port
+            self._connected = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        return self._connected
+
+    def _stop(self) -> None:
+        if self._connected is not None:
+            self._connected.close()
+        if self._running is not None:
+            self._running.stop()
+        self._connected = self._running = None
+
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        """The store without its server."""
+        self._stop()
+        engine = Engine(load({}, overrides={"data_dir": str(self._place), "readers": 1}))
+        try:
+            yield engine
+        finally:
+            engine.close()
 
     def load(self, chunks: Iterable[list[bytes]]) -> float:
         return sum(bench.post_all(self._server.port, each, _CONNECTIONS) for each in chunks)
 
+    def grow(self, copies: int) -> None:
+        """Past the writer, which would look each of them up."""
+        names = ("seq", *columns.INSERTED)
+        with self._engine() as engine:
+            engine.writer.command(growing_engine(f"{engine.database}.events", names, copies))
+
     def settle(self) -> float:
         """Fold the roll-ups and merge parts, as a server does when nothing comes in."""
-        self._server.stop()
-        seconds = bench.timed(lambda: fold(str(self._place))) + bench.timed(self._merge)
-        self._start()
-        return seconds
+        self._stop()
+        return bench.timed(lambda: fold(str(self._place))) + bench.timed(self._merge)
 
     def size(self) -> Size:
         """Events, journal and roll-ups; what the engine writes about itself is left out."""
-        self._server.stop()
-        engine = Engine(load({}, overrides={"data_dir": str(self._place), "readers": 1}))
-        try:
+        with self._engine() as engine:
             ((size,),) = engine.writer.query(
                 "SELECT sum(bytes_on_disk) FROM system.parts WHERE active "
                 f"AND database = '{engine.database}'"
             ).result_rows
-            found = Size(engine.size().events, int(size))
-        finally:
-            engine.close()
-        self._start()
-        return found
+            return Size(engine.size().events, int(size))
 
     def asking(self, question: Question, values: Values) -> Callable[[], object]:
         url = question.url(values)
@@ -83,14 +112,10 @@ class Postledger:
         return bench.post_all(port, bodies, way.connections)
 
     def close(self) -> None:
-        self._connection.close()
-        self._server.stop()
+        self._stop()
 
     def _merge(self) -> None:
-        engine = Engine(load({}, overrides={"data_dir": str(self._place), "readers": 1}))
-        try:
+        with self._engine() as engine:
             tidy = Tidy(engine)
             while tidy.once():
                 pass
-        finally:
-            engine.close()

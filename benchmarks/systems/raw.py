@@ -20,6 +20,8 @@ from benchmarks.intake import RAW_SETTINGS, raw_table
 from benchmarks.questions import Question, Rows, Values, ids
 from benchmarks.stream import Intake
 from benchmarks.systems import Size
+from benchmarks.systems.statements import growing_engine
+from postledger.events import FIELDS
 from postledger.http import metrics, parameters
 from postledger.query import EventQuery, MetricsRow
 from postledger.settings import load
@@ -57,6 +59,10 @@ class Raw:
 
     def load(self, chunks: Iterable[list[bytes]]) -> float:
         return sum(self._insert(each, _LOADERS) for each in chunks)
+
+    def grow(self, copies: int) -> None:
+        names = [field.name for field in FIELDS]
+        self._writers[0].command(growing_engine("raw.events", names, copies))
 
     def settle(self) -> float:
         return bench.timed(lambda: self._writers[0].command("OPTIMIZE TABLE raw.events FINAL"))
