@@ -173,11 +173,11 @@ class Window:
     beside: tuple[datetime, ...] = ()
 
     def condition(self) -> str:
+        """The rows of the window, also those of hours beside it."""
         first, last = hours(self.start), hours(self.end)
         day, following = -(-first // 24) * 24, last // 24 * 24
         if not self.days or day >= following:
-            less = f" AND hour NOT IN {self.within}" if self.within else ""
-            return f"span = 'hour' AND hour >= {first} AND hour < {last}{less}"
+            return f"span = 'hour' AND hour >= {first} AND hour < {last}"
         daily = f"span = 'day' AND hour >= {day} AND hour < {following}"
         ends = [(first, day), (following, last)]
         hourly = " OR ".join(f"hour >= {a} AND hour < {b}" for a, b in ends if a < b)

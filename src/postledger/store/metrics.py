@@ -325,6 +325,8 @@ class _Asked:
             f"type IN {listed(_types(bases))}",
             *self._of_chosen(),
         ]
+        if window.within:
+            where.append(f"hour NOT IN {self.sql.add(window.within, 'Array(UInt32)')}")
         head = self._head(
             "(toInt64(hour) * 3600000)",
             lambda name: "toString(type)" if name == "type" else "value",
