@@ -28,7 +28,7 @@ _open: list[Any] = []
 def _launch(directory: str) -> None:
     engine = Engine(load({}, overrides={"data_dir": directory, "readers": 2}))
     writer, rollups = Writer(engine, {}), Rollups(engine)
-    reader = Reader(engine, rollups, lambda: writer.given, small=0)
+    reader = Reader(engine, rollups, lambda: writer.given, lambda: writer.whole, small=0)
     _open.extend((writer, reader, rollups, Reader(engine)))
 
 
@@ -60,7 +60,9 @@ def _store_small(workspace: str, events: Sequence[Event]) -> list[int]:
     writer: Writer = _open[0]
     if writer._recent._most != MOST:
         writer._recent = Recent(writer._since, MOST, patience=1)
-    arrivals = [Arrival(workspace, msgspec.json.encode(event), 1) for event in events]
+    arrivals = [
+        Arrival(workspace, msgspec.json.encode(event), 1, unknown_fields=True) for event in events
+    ]
     return [one.accepted for one in writer.store_small(arrivals)]
 
 

@@ -564,6 +564,31 @@ def test_feed_while_storing(either: Client) -> None:
         assert sorted(mine) == mine
 
 
+def test_feed_while_months_are_stored(either: Client) -> None:
+    """A batch with events of many months becomes visible month by month, and the feed passes over
+    none of them."""
+    batches, size = 12, 300
+
+    def write() -> None:
+        for number in range(batches):
+            made = [
+                event(-86_400 * 25 * (n % 30), event_id=f"{number} {n:03}") for n in range(size)
+            ]
+            either.store(*made)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    found: list[str] = []
+    after = ""
+    while True:
+        busy = thread.is_alive()
+        more, after = follow(either, 10_000, after)
+        found += more
+        if not busy:
+            break
+    assert batches * size == len(found) == len(set(found))
+
+
 def test_damaged_feed_cursor(client: Client) -> None:
     """A damaged place in the feed is refused and named."""
     place = client.get(FEED)["next"]

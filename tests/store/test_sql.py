@@ -41,7 +41,7 @@ STATEMENTS = {
     "one": sql.one("shop", "e1", "db"),
     "message": sql.message("shop", "m1", 5, "db"),
     "feed": sql.feed(FeedQuery("shop", 7, 10), 17, "db"),
-    "ends": sql.ends("shop", 7, "db"),
+    "ends": sql.ends("shop", 7, 17, "db"),
     "messages": sql.messages(MESSAGES, "db", None),
     "untold": sql.untold(MESSAGES, 5, "db"),
     "ids_of": sql.ids_of("shop", {17: START}, "db"),

@@ -50,7 +50,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
     intake = Intake(lane, figures, settings)
     limits = Limits(settings)
     guard = Guard(keyring, limits)
-    reader = Reader(engine, rollups, lambda: writer.given)
+    reader = Reader(engine, rollups, lambda: writer.given, lambda: writer.whole)
     kinds: dict[str, Kind] = {
         EVENTS: partial(EventFile, Extractor(engine)),
         LOGS: partial(LogFile, reader),

@@ -69,8 +69,8 @@ _DERIVED = frozenset(
         "rcpt_tags",
     }
 )
-_AS_SENT: tuple[Field, ...] = tuple(field for field in COLUMNS if field.name not in _DERIVED)
-_IN_REST: tuple[Field, ...] = tuple(
+AS_SENT: tuple[Field, ...] = tuple(field for field in COLUMNS if field.name not in _DERIVED)
+IN_REST: tuple[Field, ...] = tuple(
     field
     for field in FIELDS
     if field.name not in HEAD
@@ -88,7 +88,7 @@ _MADE: tuple[str, ...] = (
     "rcpt_tags",
     "age",
     "rest",
-    *(field.name for field in _AS_SENT),
+    *(field.name for field in AS_SENT),
 )
 """The columns that are made of a line, in the order in which `rows` gives them."""
 
@@ -250,11 +250,11 @@ _TYPES_IN_REST = {
     Kind.INTEGER: "Nullable(Int64)",
     Kind.BOOLEAN: "Nullable(Bool)",
 }
-_ROW_TUPLE = _quoted(_READ_TUPLE[:-1] + ", " + _tuple(_AS_SENT, type_of)[len("Tuple(") :])
-_REST_TUPLE = _quoted(_tuple(_IN_REST, lambda field: _TYPES_IN_REST[field.kind]))
+_ROW_TUPLE = _quoted(_READ_TUPLE[:-1] + ", " + _tuple(AS_SENT, type_of)[len("Tuple(") :])
+_REST_TUPLE = _quoted(_tuple(IN_REST, lambda field: _TYPES_IN_REST[field.kind]))
 
 
-_MADE_FIRST, _MADE_LAST = _MADE[: -len(_AS_SENT)], _MADE[-len(_AS_SENT) :]
+_MADE_FIRST, _MADE_LAST = _MADE[: -len(AS_SENT)], _MADE[-len(AS_SENT) :]
 STAGED: tuple[str, ...] = (
     "row",
     "fault",

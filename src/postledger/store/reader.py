@@ -38,6 +38,7 @@ MOST_LISTED = 1000
 
 
 _TRIES = 3
+_ALL = 2**63
 
 
 class _Key(msgspec.Struct):
@@ -80,14 +81,17 @@ class Reader:
         engine: Engine,
         rollups: Rollups | None = None,
         given: Callable[[], Mapping[str, int]] = dict,
+        whole: Callable[[], Mapping[str, int]] | None = None,
         small: int = 50_000,
     ) -> None:
         """`rollups`: who keeps them in this process, so that the store need not be asked how far
-        they are; `given`: the number of the last event of each workspace, as the writer knows. In a
+        they are; `given`: the number of the last event of each workspace, as the writer knows;
+        `whole`: that up to which all are in the table (None: nothing is being stored). In a
         workspace of up to `small` events it is faster to look at all than to plan how not to."""
         self._engine = engine
         self._rollups = rollups
         self._given = given
+        self._whole = whole
         self._small = small
 
     def page(self, query: EventQuery) -> Page:
@@ -228,14 +232,13 @@ class Reader:
         Numbers are dense but for the gaps that repeats and removed events leave, so the engine is
         asked for a range of numbers, which it finds without a look at the rest of the ledger.
         """
-        after = query.after
-        found = self._feed(query, after)
+        after, whole = query.after, self._complete(query.workspace)
+        found = self._feed(query, after, whole)
         if not found:
-            first, last = self._ends(query.workspace, after)
+            first, last = self._ends(query.workspace, after, whole)
             if not last:
                 return FeedPage([], query.after)
-            after = first - 1
-            found = self._feed(query, after)
+            found = self._feed(query, first - 1, whole)
         numbers, events = zip(*(line.split(b"\t", 1) for line in found), strict=True)
         return FeedPage(list(events), int(numbers[-1]))
 
@@ -267,15 +270,20 @@ class Reader:
         return int(self._lines(figures.through(workspace, self._engine.database))[0])
 
     def last(self, workspace: str) -> int:
-        """The number of the event that was stored last; 0: there is none."""
-        return self._ends(workspace, 0)[1]
+        """The number of the event that was stored last, with all before it; 0: there is none."""
+        return self._ends(workspace, 0, self._complete(workspace))[1]
 
-    def _feed(self, query: FeedQuery, after: int) -> list[bytes]:
+    def _complete(self, workspace: str) -> int:
+        """The number up to which the order of storing can be read. It is looked up before."""
+        return _ALL if self._whole is None else self._whole().get(workspace, 0)
+
+    def _feed(self, query: FeedQuery, after: int, whole: int) -> list[bytes]:
         asked = FeedQuery(query.workspace, after, query.limit)
-        return self._lines(statements.feed(asked, after + query.limit, self._engine.database))
+        through = min(after + query.limit, whole)
+        return self._lines(statements.feed(asked, through, self._engine.database))
 
-    def _ends(self, workspace: str, after: int) -> tuple[int, int]:
-        line = self._lines(statements.ends(workspace, after, self._engine.database))[0]
+    def _ends(self, workspace: str, after: int, through: int) -> tuple[int, int]:
+        line = self._lines(statements.ends(workspace, after, through, self._engine.database))[0]
         first, last = line.split(b"\t")
         return int(first), int(last)
 

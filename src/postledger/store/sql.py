@@ -136,12 +136,12 @@ def feed(query: FeedQuery, through: int, database: str) -> Sql:
     return sql
 
 
-def ends(workspace: str, after: int, database: str) -> Sql:
-    """The first number above `after`, and the last one; 0 when there is none."""
+def ends(workspace: str, after: int, through: int, database: str) -> Sql:
+    """The first number above `after`, and the last one up to `through`; 0 when there is none."""
     sql = Sql()
     sql.text = (
         f"SELECT min(seq), max(seq) FROM {database}.events WHERE {_scope(sql, workspace)} "
-        f"AND seq > {sql.add(after, 'UInt64')}"
+        f"AND seq > {sql.add(after, 'UInt64')} AND seq <= {sql.add(through, 'UInt64')}"
     )
     return sql
 

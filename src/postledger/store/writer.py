@@ -27,7 +27,7 @@ import structlog
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from postledger.errors import Problem, StartError, StoreFull, StoreUnavailable
-from postledger.store import columns
+from postledger.store import columns, few
 from postledger.store.engine import Engine, translated
 from postledger.store.identity import Identity, of_line
 from postledger.store.journal import Journal
@@ -121,8 +121,10 @@ class Writer:
             for number in range(PREPARED_AT_ONCE):
                 self._free.put(Staging(engine, str(number), types))
         self._journal = Journal(_journal_path(engine))
+        self._last: defaultdict[str, int] = defaultdict(int)
         self._recover()
         self._last = self._last_numbers()
+        self._whole = dict(self._last)
 
     def close(self) -> None:
         """Move what waits to the table."""
@@ -151,6 +153,15 @@ class Writer:
         """The same, when all of them are in the table."""
         self.flush()
         return dict(self._last)
+
+    @property
+    def whole(self) -> Mapping[str, int]:
+        """The number up to which all events of each workspace are in the table. From any thread.
+
+        There may be later ones: an insert makes a part for each month, one after the other, and so
+        some of its numbers can be read before others that are lower.
+        """
+        return self._whole
 
     def refuse_before(self, horizon: datetime) -> None:
         """Refuse events before this time from now on."""
@@ -194,6 +205,7 @@ class Writer:
                     self._insert_new(prepared, [row for row, _ in flagged])
                     # repeats leave gaps
                     self._last[prepared.first.workspace] += prepared.count
+                    self._whole = dict(self._last)
                 staging.empty()
         finally:
             self._free.put(staging)
@@ -400,26 +412,37 @@ class Writer:
         """Move what waits in the journal to the table; on an error it goes on waiting there."""
         if not self._waiting:
             return
+        made = None if self._doubtful or self._waiting_careful else few.rows(self._waiting)
         with translated():
-            self._small.read_kept(
-                b"\n".join(self._waiting),
-                careful=self._waiting_careful,
-                unknown_fields=self._waiting_unknown,
-            )
-            self._keep_unreadable()
-            chosen = f"{self._small.rows} WHERE fault = 0"
-            if self._doubtful:  # some may be in the table already, or twice in the journal
-                chosen += (
-                    f" AND (workspace, timestamp, event_id) NOT IN {self._stored(self._small)} "
-                    "ORDER BY seq LIMIT 1 BY workspace, timestamp, event_id"
-                )
-            self._doubtful = True
-            self._insert("seq", chosen, {})
-            self._journal.clear()
-            self._small.empty()
+            if made is not None:
+                self._doubtful = True
+                self._client.raw_insert(self._events, few.COLUMNS, made, fmt=few.FORMAT)
+                self._journal.clear()
+            else:
+                self._flush_many()
+        self._whole = dict(self._last)
         self._waiting.clear()
         self._waiting_ids.clear()
         self._doubtful = self._waiting_careful = self._waiting_unknown = False
+
+    def _flush_many(self) -> None:
+        """The engine makes the rows."""
+        self._small.read_kept(
+            b"\n".join(self._waiting),
+            careful=self._waiting_careful,
+            unknown_fields=self._waiting_unknown,
+        )
+        self._keep_unreadable()
+        chosen = f"{self._small.rows} WHERE fault = 0"
+        if self._doubtful:  # some may be in the table already, or twice in the journal
+            chosen += (
+                f" AND (workspace, timestamp, event_id) NOT IN {self._stored(self._small)} "
+                "ORDER BY seq LIMIT 1 BY workspace, timestamp, event_id"
+            )
+        self._doubtful = True
+        self._insert("seq", chosen, {})
+        self._journal.clear()
+        self._small.empty()
 
     def _keep_unreadable(self) -> None:
         """Put lines that were acknowledged and that the engine cannot read into a file of their
