@@ -567,7 +567,7 @@ def test_feed_while_storing(either: Client) -> None:
 def test_feed_while_months_are_stored(either: Client) -> None:
     """A batch with events of many months becomes visible month by month, and the feed passes over
     none of them."""
-    batches, size = 12, 300
+    batches, size = 6, 300
 
     def write() -> None:
         for number in range(batches):
