@@ -19,6 +19,7 @@ from msgspec import UNSET, Raw, UnsetType
 from postledger.dialects.sparkpost.tables import FIELDS, SERVED, Form
 
 _AT_ONCE = 50
+_COMMA = ord(",")
 
 _READ: dict[Form, Any] = {
     Form.TEXT: str,
@@ -63,14 +64,17 @@ def old_rows(events: Sequence[bytes]) -> bytes:
 
 
 def _array(events: Sequence[bytes], finish: Callable[[Rows], Rows]) -> bytes:
-    pieces = []
+    out = bytearray()
     for start in range(0, len(events), _AT_ONCE):
         lines = b"\n".join(events[start : start + _AT_ONCE])
         decoded = _DECODER.decode_lines(lines)
         if b"null" in lines:
             _drop_nulls(decoded)
-        pieces.append(_ENCODER.encode(finish(decoded))[1:-1])
-    return b"[%b]" % b",".join(pieces)
+        end = max(0, len(out) - 1)  # the bracket that closed the array goes on as a comma
+        _ENCODER.encode_into(finish(decoded), out, end)
+        if end:
+            out[end] = _COMMA
+    return bytes(out) or b"[]"
 
 
 def _drop_nulls(decoded: Rows) -> None:
