@@ -1,5 +1,6 @@
 """A disk that is full when something is to be written: at each stage, and at random moments."""
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -91,10 +92,17 @@ def _journal(running: Server, client: Client, disk: Path, before: list[Event]) -
 
 
 def _fold(running: Server, client: Client, disk: Path, before: list[Event]) -> list[Event]:
-    """Figures are exact while nothing can be folded."""
-    events = incompressible("large", 4000)
-    store(client, events)
+    """Figures are exact while nothing can be folded. Where all was folded before the disk was full,
+    more is stored."""
+    events: list[Event] = []
+    stored_at = -math.inf
     for _ in logged(running, "fold_failed"):
+        if time.monotonic() - stored_at > 10:
+            (disk / "filler").unlink(missing_ok=True)
+            more = incompressible(f"large {len(events)}", 4000)
+            store(client, more)
+            events += more
+            stored_at = time.monotonic()
         fill(disk, 0)
     assert counted(iter(before + events)) == figures(client)
     (disk / "filler").unlink()
