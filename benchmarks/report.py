@@ -86,6 +86,7 @@ def _scale(results: Results) -> str:
         [
             f"## {results['lines']:,} events\n",
             f"{results['machine']}. {versions}. Measured {_when(systems)} UTC.\n",
+            *([f"{results['note']}\n"] if "note" in results else []),
             *_warning(systems),
             *_table(systems),
             "",
