@@ -7,13 +7,14 @@ any way out of the ordinary are left to the engine.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Raw
 
 from postledger.events import FIELD, Kind
 from postledger.store import columns
+from postledger.store.identity import END, FIRST, MILLISECOND, ORDINARY
 
 MOST = 200
 """More lines the engine makes in less time."""
@@ -79,7 +80,7 @@ def _row(kept: bytes) -> list[object]:
         domain,
         senders,
         Raw(members.get("rcpt_tags", b"[]")),
-        None if injected is None else (at - injected) // _MILLISECOND,
+        None if injected is None else (at - injected) // MILLISECOND,
         (b"".join(rest) + b"}").decode(),
         *(_column(members, name, convert) for name, convert in _COLUMNS),
     ]
@@ -159,19 +160,13 @@ def _domain(address: str) -> str:
 
 # -- times
 
-_ORDINARY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
-_MILLISECOND = timedelta(milliseconds=1)
-_FIRST, _END = (
-    datetime.fromisoformat(f"{text}+00:00") for text in (columns.EARLIEST, columns.LATEST)
-)
-
 
 def _time(text: str) -> datetime:
     """To the millisecond, in UTC. Raises Unusual."""
-    if not _ORDINARY.fullmatch(text):
+    if not ORDINARY.fullmatch(text):
         raise Unusual
     time = datetime.fromisoformat(text.upper()).astimezone(UTC)
-    if not _FIRST <= time < _END:
+    if not FIRST <= time < END:
         raise Unusual
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 

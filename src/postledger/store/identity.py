@@ -33,13 +33,13 @@ class _Named(msgspec.Struct):
 
 
 _NAMED = msgspec.json.Decoder(_Named)
-_ORDINARY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+ORDINARY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
 _VAST = re.compile(rb"[:,\[\s]-?[0-9][0-9.]*[eE][+-]?[0-9]{3}")
 """Perhaps a number out of range, which the engine cannot read; msgspec skips it unread. What is
 before it keeps ids in hexadecimal from passing for one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _END = (datetime.fromisoformat(f"{text}+00:00") for text in (EARLIEST, LATEST))
-_MILLISECOND = timedelta(milliseconds=1)
+FIRST, END = (datetime.fromisoformat(f"{text}+00:00") for text in (EARLIEST, LATEST))
+MILLISECOND = timedelta(milliseconds=1)
 
 
 def of_line(workspace: str, line: bytes) -> Identity | None:
@@ -50,11 +50,11 @@ def of_line(workspace: str, line: bytes) -> Identity | None:
         return None
     try:
         named = _NAMED.decode(line)
-        if not named.event_id or not _ORDINARY.fullmatch(named.timestamp):
+        if not named.event_id or not ORDINARY.fullmatch(named.timestamp):
             return None
         time = datetime.fromisoformat(named.timestamp.upper())
     except (msgspec.DecodeError, ValueError):
         return None
-    if not _FIRST <= time < _END:
+    if not FIRST <= time < END:
         return None
-    return Identity(workspace, (time - _EPOCH) // _MILLISECOND, named.event_id, 0)
+    return Identity(workspace, (time - _EPOCH) // MILLISECOND, named.event_id, 0)

@@ -180,7 +180,6 @@ class Rollups:
             }
         parameters["workspaces"] = [workspace for workspace, _, _ in step]
         parameters["horizon"] = self._horizon
-        parameters["horizon"] = self._horizon
         self._client.command(f"TRUNCATE TABLE {self._folding}")
         self._client.command(
             f"INSERT INTO {self._folding} SELECT {_STAGED} FROM {self._events} "
