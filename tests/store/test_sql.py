@@ -44,8 +44,7 @@ STATEMENTS = {
     "ends": sql.ends("shop", 7, 17, "db"),
     "messages": sql.messages(MESSAGES, "db", None),
     "untold": sql.untold(MESSAGES, 5, "db"),
-    "ids_of": sql.ids_of("shop", {17: START}, "db"),
-    "events_of": sql.events_of("shop", {17: "m1"}, START, 5, "db"),
+    "events_of": sql.events_of("shop", {17: START}, START, 5, "db"),
     "envelopes": sql.envelopes("shop", ["m1"], "db"),
     "began": sql.began("shop", "m1", "db"),
 }

@@ -416,8 +416,17 @@ def joined(rows: bytes) -> list[bytes]:
     return [_joined(row) for row in _PARTS.decode_lines(rows)]
 
 
+def joined_by_key(rows: bytes) -> dict[int, list[bytes]]:
+    """The same of rows that have the number of a message before the parts, by that number."""
+    found: dict[int, list[bytes]] = {}
+    for row in _KEYED_PARTS.decode_lines(rows):
+        found.setdefault(row[0], []).append(_joined(row[1:]))
+    return found
+
+
 _Parts = tuple[Raw, str, Raw, Raw, str | None, Raw, str]
 _PARTS = msgspec.json.Decoder(_Parts)
+_KEYED_PARTS = msgspec.json.Decoder(tuple[int, Raw, str, Raw, Raw, str | None, Raw, str])
 _EMPTY = Raw(b'""')
 
 

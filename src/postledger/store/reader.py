@@ -161,18 +161,19 @@ class Reader:
         table = self._table(statements.messages(query, database, self._untold(query)))
         before = query.after.count if query.after else query.offset
         total = table.rows_before_limit_at_least + (query.after.count if query.after else 0)
-        ids = self._ids_of(query.workspace, table.data)
-        rows = [row for row in table.data[: query.limit] if row[0] in ids]  # else just removed
-        following = None
-        if rows and len(table.data) > query.limit:
-            key, sent, _ = rows[-1]
-            following = MessagePlace(_time(sent), *ids[key], before + len(rows))
-        events = self._events_of(query.workspace, rows, ids)
+        events = self._events_of(query.workspace, table.data)
+        rows = [row for row in table.data[: query.limit] if row[0] in events]  # else just removed
         messages = []
         for key, sent, _ in rows:
-            mine = events.get(ids[key], [])
-            state = _state(query.stages, mine)
-            messages.append(Message(*ids[key], _time(sent), state, mine))
+            told = _IDS.decode(events[key][0])
+            state = _state(query.stages, events[key])
+            found = Message(told.message_id, told.rcpt_to, _time(sent), state, events[key])
+            messages.append(found)
+        following = None
+        if rows and len(table.data) > query.limit:
+            last = messages[-1]
+            count = before + len(rows)
+            following = MessagePlace(last.sent, last.message_id, last.rcpt_to, count)
         return MessagePage(messages, total, following)
 
     def _untold(self, query: MessageQuery) -> list[str] | None:
@@ -181,37 +182,20 @@ class Reader:
         found = [_TEXT.decode(line) for line in self._lines(sql)]
         return found if len(found) <= MOST_LISTED else None
 
-    def _ids_of(
+    def _events_of(
         self, workspace: str, rows: Sequence[tuple[int, int, int]]
-    ) -> dict[int, tuple[str, str]]:
-        """Message id and recipient of each key."""
+    ) -> dict[int, list[bytes]]:
+        """The events of messages by their key."""
         if not rows:
             return {}
-        firsts = {key: _time(first) for key, _, first in rows}
-        sql = statements.ids_of(workspace, firsts, self._engine.database)
-        return {key: (message_id, rcpt_to) for key, message_id, rcpt_to in self._rows(sql)}
-
-    def _events_of(
-        self,
-        workspace: str,
-        rows: Sequence[tuple[int, int, int]],
-        ids: Mapping[int, tuple[str, str]],
-    ) -> dict[tuple[str, str], list[bytes]]:
-        """The events of messages, of each its key and the time when it was sent."""
-        found: dict[tuple[str, str], list[bytes]] = {}
-        if not rows:
-            return found
         sql = statements.events_of(
             workspace,
-            {key: message_id for key, (message_id, _) in ids.items()},
+            {key: _time(first) for key, _, first in rows},
             _time(min(sent for _, sent, _ in rows)),
             MOST_EVENTS_OF_A_MESSAGE,
             self._engine.database,
         )
-        for line in self._events(sql):
-            told = _IDS.decode(line)
-            found.setdefault((told.message_id, told.rcpt_to), []).append(line)
-        return found
+        return columns.joined_by_key(self._body(sql, "JSONCompactEachRow"))
 
     def envelopes(self, workspace: str, message_ids: Sequence[str]) -> dict[str, Envelope]:
         """Recipients and subject of these messages, as far as there are events of them."""

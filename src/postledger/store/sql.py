@@ -34,6 +34,8 @@ SHARED = (
 """For rows that may lie close together: as large as the engine makes them, its pieces of work leave
 all of them to one thread."""
 
+_PLAIN_NUMBERS = "output_format_json_quote_64bit_integers = 0"
+
 _FEW_EVENTS = 200
 """Up to so many on a page are joined from their parts."""
 
@@ -179,7 +181,7 @@ def messages(query: MessageQuery, database: str, untold: Sequence[str] | None = 
         f"WHERE {' AND '.join(kept)} "
         f"ORDER BY sent {way}, message_key {way} "
         f"LIMIT {sql.add(query.limit + 1, 'UInt32')} OFFSET {sql.add(query.offset, 'UInt64')} "
-        "SETTINGS exact_rows_before_limit = 1, output_format_json_quote_64bit_integers = 0"
+        f"SETTINGS exact_rows_before_limit = 1, {_PLAIN_NUMBERS}"
     )
     if len(_others(query)) == len(query.filters):  # else the indexes are asked for all candidates
         sql.text += ", use_skip_indexes = 0"
@@ -199,32 +201,21 @@ def untold(query: MessageQuery, limit: int, database: str) -> Sql:
     return sql
 
 
-def ids_of(workspace: str, firsts: Mapping[int, datetime], database: str) -> Sql:
-    """Key and ids of messages, of which an event of each is given by key and time."""
-    sql = Sql()
-    times = sql.add([_text(time) for time in firsts.values()], "Array(DateTime64(3, 'UTC'))")
-    sql.text = (
-        f"SELECT DISTINCT message_key, message_id, rcpt_to FROM {database}.events "
-        f"WHERE {_scope(sql, workspace)} AND timestamp IN {times} "
-        f"AND message_key IN {sql.add(list(firsts), 'Array(UInt64)')} "
-        "SETTINGS output_format_json_quote_64bit_integers = 0"
-    )
-    return sql
-
-
 def events_of(
-    workspace: str, messages: Mapping[int, str], sent: datetime, limit: int, database: str
+    workspace: str, firsts: Mapping[int, datetime], sent: datetime, limit: int, database: str
 ) -> Sql:
-    """The events of messages, given by key and id, none of which was sent before `sent`, the oldest
-    first, up to `limit` of each."""
+    """The events of messages, the oldest first, up to `limit` of each. Of each message its key is
+    given, and the time of one of its events; none was sent before `sent`."""
     sql = Sql(in_parts=True)
+    scope, events = _scope(sql, workspace), f"{database}.events"
     start = _time(sql, max(sent, _FIRST) - _CLOCKS)
-    ids = sql.add(list(dict.fromkeys(messages.values())), "Array(String)")
+    times = sql.add([_text(time) for time in firsts.values()], "Array(DateTime64(3, 'UTC'))")
+    ours = f"message_key IN {sql.add(list(firsts), 'Array(UInt64)')}"
+    ids = f"SELECT message_id FROM {events} WHERE {scope} AND timestamp IN {times} AND {ours}"
     sql.text = (
-        f"SELECT {PARTS} FROM {database}.events WHERE {_scope(sql, workspace)} "
-        f"AND timestamp >= {start} AND message_id IN {ids} "
-        f"AND message_key IN {sql.add(list(messages), 'Array(UInt64)')} "
-        f"ORDER BY timestamp, event_id LIMIT {limit} BY message_key{_FEW}"
+        f"SELECT message_key, {PARTS} FROM {events} WHERE {scope} AND timestamp >= {start} "
+        f"AND message_id IN ({ids}) AND {ours} "
+        f"ORDER BY timestamp, event_id LIMIT {limit} BY message_key{_FEW}, {_PLAIN_NUMBERS}"
     )
     return sql
 
