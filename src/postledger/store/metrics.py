@@ -1,17 +1,17 @@
 """A question for figures as SQL, and its rows with all groups and intervals.
 
-What the roll-ups can say comes from them, by day or by hour; to it are added the events that they
-do not have yet, and those of hours of which the range has a part only, or in which an interval
-begins, as days do in zones that are half an hour from UTC. All else is counted from the events.
-Each of these sources gives counts by group and interval; around them stands what the metrics make
-of the counts.
+What the roll-ups can say comes from them, by day, by hour, or by quarter of an hour where a range
+or an interval begins at one, as days do in zones that are half an hour from UTC. To it are added
+the events that they do not have yet, and those of hours that are broken elsewhere. All else is
+counted from the events. Each of these sources gives counts by group and interval; around them
+stands what the metrics make of the counts.
 
 The engine counts what there is; the rows of intervals without events are added here. Where there
 are groups and intervals, the groups are looked up first, in their order, then the series of each.
 Values are parameters; names of metrics, groups and types are texts of our own tables.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -38,11 +38,12 @@ from postledger.query import EventQuery, Filter, MetricsQuery, MetricsRow
 from postledger.store import dimensions
 from postledger.store.counting import condition, listed
 from postledger.store.dimensions import (
+    QUARTERS,
     Base,
     Window,
     bases,
     dimension_of,
-    hours,
+    has_quarters,
     is_rolled,
     rolled_count,
     window_of,
@@ -165,7 +166,8 @@ def through(workspace: str, database: str) -> Sql:
     sql = Sql()
     sql.text = (
         f"SELECT sum(events) FROM {database}.{dimensions.TABLE} "
-        f"WHERE workspace = {sql.add(workspace, 'String')} AND dimension = '{dimensions.THROUGH}'"
+        f"WHERE workspace = {sql.add(workspace, 'String')} "
+        f"AND dimension = '{dimensions.THROUGH}' AND value = ''"
     )
     return sql
 
@@ -220,7 +222,8 @@ class _Asked:
         self._told = told
         self._chosen = chosen
         self._bases = list(dict.fromkeys(bases(query.metrics)))
-        self._window = None if folded is None else window_of(query, told)
+        quarters = all(map(has_quarters, filter(is_rolled, self._bases)))
+        self._window = None if folded is None else window_of(query, told, quarters=quarters)
 
     @property
     def settings(self) -> str:
@@ -287,9 +290,9 @@ class _Asked:
 
     def _beside(self, bases: Sequence[Base], window: "Window") -> str:
         """Events of the hours beside the window."""
-        return self._counted(bases, self._query, [self._in_hours(map(hours, window.beside))])
+        return self._counted(bases, self._query, [self._in_hours(window.beside)])
 
-    def _in_hours(self, numbers: Iterable[int]) -> str:
+    def _in_hours(self, numbers: Sequence[int]) -> str:
         """The condition on an event that it is of one of these hours; the table is sorted by it."""
         seconds = [number * 3600 for number in numbers]
         return f"toStartOfHour(timestamp) IN {self.sql.add(seconds, 'Array(DateTime)')}"
@@ -317,6 +320,7 @@ class _Asked:
 
     def _rolled(self, bases: Sequence[Base], window: "Window") -> str:
         """Counted from the roll-ups."""
+        join, time, events, whole = self._split(window)
         where = [
             f"workspace = {self.sql.add(self._query.workspace, 'String')}",
             f"dimension = '{dimension_of(self._query)}'",
@@ -324,18 +328,33 @@ class _Asked:
             *(self._rolled_filter(filter_) for filter_ in self._query.filters),
             f"type IN {listed(_types(bases))}",
             *self._of_chosen(),
+            *whole,
         ]
         if window.within:
             where.append(f"hour NOT IN {self.sql.add(window.within, 'Array(UInt32)')}")
-        head = self._head(
-            "(toInt64(hour) * 3600000)",
-            lambda name: "toString(type)" if name == "type" else "value",
-        )
-        counts = [rolled_count(base) if base in bases else "toInt64(0)" for base in self._bases]
+        head = self._head(time, lambda name: "toString(type)" if name == "type" else "value")
+        counts = [
+            rolled_count(base, events) if base in bases else "toInt64(0)" for base in self._bases
+        ]
         return (
             f"SELECT {self._columns(head, counts)} FROM {self._database}.{dimensions.TABLE} "
-            f"WHERE {' AND '.join(where)}{_by(self._keys())}"
+            f"{join}WHERE {' AND '.join(where)}{_by(self._keys())}"
         )
+
+    def _split(self, window: Window) -> tuple[str, str, str, list[str]]:
+        """What makes four rows of those of hours that are cut; the time of a row, in unix
+        milliseconds, how many events it has, and further conditions."""
+        hour = "toInt64(hour) * 3600000"
+        if not window.cut and not window.every:
+            return "", f"({hour})", "events", []
+        time = f"({hour} + quarter % 4 * 900000)"
+        within = f"{time} >= {_ms(window.start)} AND {time} < {_ms(window.end)}"
+        quarters = "[0, 1, 2, 3]"
+        if not window.every:
+            cut = self.sql.add(list(window.cut), "Array(UInt32)")
+            quarters = f"if(hour IN {cut}, {quarters}, [4])"
+        join = f"ARRAY JOIN {quarters} AS quarter "
+        return join, time, _OF_QUARTER, [within, f"{_OF_QUARTER} != 0"]
 
     def _rolled_filter(self, filter_: Filter) -> str:
         if filter_.field == "type":
@@ -386,6 +405,13 @@ _MADE = {
 """Groups that are not just a field."""
 
 _EACH_TAG = "ARRAY JOIN if(empty(rcpt_tags), [''], arrayDistinct(rcpt_tags)) AS each_tag "
+
+
+_OF_QUARTER = "multiIf(quarter = 4, events, {}, events - {})".format(
+    ", ".join(f"quarter = {number}, {name}" for number, name in enumerate(QUARTERS, 1)),
+    " - ".join(QUARTERS),
+)
+"""How many events a row has in the quarter `quarter` of its hour; 4 means all of the hour."""
 
 
 def _start(sql: Sql, told: Sequence[Run], time: str) -> str:
