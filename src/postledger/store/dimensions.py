@@ -200,6 +200,11 @@ class Window:
         return f"({daily} OR span = 'hour' AND ({hourly}))" if hourly else daily
 
     @property
+    def whole(self) -> bool:
+        """Whether it begins and ends with an hour."""
+        return not any((time - _EPOCH) % _HOUR for time in (self.start, self.end))
+
+    @property
     def within(self) -> list[int]:
         """The hours that lie beside it, but between its ends."""
         first, last = hours(self.start), hours(_next(self.end))

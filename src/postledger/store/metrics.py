@@ -320,7 +320,8 @@ class _Asked:
 
     def _rolled(self, bases: Sequence[Base], window: "Window") -> str:
         """Counted from the roll-ups."""
-        join, time, events, whole = self._split(window)
+        join = self._by_quarter(window)
+        rows = _SPLIT if join else _WHOLE
         where = [
             f"workspace = {self.sql.add(self._query.workspace, 'String')}",
             f"dimension = '{dimension_of(self._query)}'",
@@ -328,33 +329,31 @@ class _Asked:
             *(self._rolled_filter(filter_) for filter_ in self._query.filters),
             f"type IN {listed(_types(bases))}",
             *self._of_chosen(),
-            *whole,
         ]
         if window.within:
             where.append(f"hour NOT IN {self.sql.add(window.within, 'Array(UInt32)')}")
-        head = self._head(time, lambda name: "toString(type)" if name == "type" else "value")
+        if not window.whole:
+            first, last = _ms(window.start), _ms(window.end)
+            where.append(f"{rows.time} >= {first} AND {rows.time} < {last} AND {rows.events} != 0")
+        head = self._head(rows.time, lambda name: "toString(type)" if name == "type" else "value")
         counts = [
-            rolled_count(base, events) if base in bases else "toInt64(0)" for base in self._bases
+            rolled_count(base, rows.events) if base in bases else "toInt64(0)"
+            for base in self._bases
         ]
         return (
-            f"SELECT {self._columns(head, counts)} FROM {self._database}.{dimensions.TABLE} "
+            f"{rows.named}SELECT {self._columns(head, counts)} "
+            f"FROM {self._database}.{dimensions.TABLE} "
             f"{join}WHERE {' AND '.join(where)}{_by(self._keys())}"
         )
 
-    def _split(self, window: Window) -> tuple[str, str, str, list[str]]:
-        """What makes four rows of those of hours that are cut; the time of a row, in unix
-        milliseconds, how many events it has, and further conditions."""
-        hour = "toInt64(hour) * 3600000"
-        if not window.cut and not window.every:
-            return "", f"({hour})", "events", []
-        time = f"({hour} + quarter % 4 * 900000)"
-        within = f"{time} >= {_ms(window.start)} AND {time} < {_ms(window.end)}"
-        quarters = "[0, 1, 2, 3]"
-        if not window.every:
+    def _by_quarter(self, window: Window) -> str:
+        """Makes four rows of each row of hours that are cut."""
+        if window.every:
+            return "ARRAY JOIN [0, 1, 2, 3] AS quarter "
+        if window.cut:
             cut = self.sql.add(list(window.cut), "Array(UInt32)")
-            quarters = f"if(hour IN {cut}, {quarters}, [4])"
-        join = f"ARRAY JOIN {quarters} AS quarter "
-        return join, time, _OF_QUARTER, [within, f"{_OF_QUARTER} != 0"]
+            return f"ARRAY JOIN if(hour IN {cut}, [0, 1, 2, 3], [4]) AS quarter "
+        return ""
 
     def _rolled_filter(self, filter_: Filter) -> str:
         if filter_.field == "type":
@@ -407,11 +406,27 @@ _MADE = {
 _EACH_TAG = "ARRAY JOIN if(empty(rcpt_tags), [''], arrayDistinct(rcpt_tags)) AS each_tag "
 
 
-_OF_QUARTER = "multiIf(quarter = 4, events, {}, events - {})".format(
-    ", ".join(f"quarter = {number}, {name}" for number, name in enumerate(QUARTERS, 1)),
-    " - ".join(QUARTERS),
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is asked of rows of the roll-ups: their time in unix milliseconds, and how many events
+    they have; `named` goes before the statement."""
+
+    time: str
+    events: str
+    named: str = ""
+
+
+_WHOLE = _Rows("(toInt64(hour) * 3600000)", "events")
+_SPLIT = _Rows(
+    "(toInt64(hour) * 3600000 + quarter % 4 * 900000)",
+    "counted",
+    "WITH multiIf(quarter = 4, events, {}, events - {}) AS counted ".format(
+        ", ".join(f"quarter = {number}, {name}" for number, name in enumerate(QUARTERS, 1)),
+        " - ".join(QUARTERS),
+    ),
 )
-"""How many events a row has in the quarter `quarter` of its hour; 4 means all of the hour."""
+"""By quarters of the hour, of which 4 means all of it. The engine plans a name that is given once
+faster than its expression in many places."""
 
 
 def _start(sql: Sql, told: Sequence[Run], time: str) -> str:
