@@ -226,18 +226,23 @@ def test_every_count_and_sum_is_in_the_roll_ups() -> None:
     assert [] == [f for f in figures if isinstance(f, Count | Total) and not is_rolled(f)]
 
 
-def test_days_are_taken_by_the_day_and_ends_from_the_events(store: Store) -> None:
-    """A range with broken hours at both ends, hours, and whole days: each event counts once."""
+def test_days_are_taken_by_the_day_and_ends_by_the_hour_or_less(store: Store) -> None:
+    """A range with broken hours at both ends, hours, and whole days: each event counts once, also
+    where the broken hour is the first or the last of a day."""
     minute = timedelta(minutes=1)
-    start, end = NOON - 3 * DAY + 7 * minute + timedelta(microseconds=500), NOON + minute
-    made = [start + n * 17 * minute - HOUR for n in range(300)]
+    first, last = NOON - 3 * DAY - 12 * HOUR, NOON + 12 * HOUR
+    made = [first + n * 17 * minute for n in range(350)]
     workspace = store.add([{"type": "delivery", "timestamp": iso(time)} for time in made])
     while store.fold(97):
         pass
-    query = MetricsQuery(workspace, start, end, ("count_delivered",))
-    counted = sum(start.replace(microsecond=0) <= time < end for time in made)
-    assert [(counted,)] == [row.values for row in store.read("metrics", query)]
-    assert counted > 250
+    odd = 7 * minute + timedelta(microseconds=500)
+    for early, late in product((odd, 15 * minute, 12 * HOUR + odd), repeat=2):
+        start, end = first + early, last - late
+        query = MetricsQuery(workspace, start, end, ("count_delivered",))
+        assert _statement(query).count("span = 'day'") == 1
+        begin, finish = (time.replace(microsecond=0) for time in (start, end))
+        counted = sum(begin <= time < finish for time in made)
+        assert [(counted,)] == [row.values for row in store.read("metrics", query)]
 
 
 def test_a_step_is_one_part(store: Store) -> None:
