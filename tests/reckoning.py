@@ -292,6 +292,8 @@ TURNS = {
     "America/St_Johns": ["2026-03-08T05:30", "2026-11-01T04:30"],
     "Australia/Lord_Howe": ["2026-04-04T15:00", "2026-10-03T15:30"],
     "Asia/Kathmandu": ["2026-01-31T18:15"],
+    "Asia/Kolkata": ["2026-05-31T18:30"],
+    "Pacific/Chatham": ["2026-04-04T14:00", "2026-09-26T14:00"],
     "Asia/Beirut": ["2026-03-28T22:00", "2026-10-24T21:00"],
     "America/Havana": ["2026-03-08T05:00", "2026-11-01T05:00"],
     "Pacific/Apia": ["2011-12-30T10:00"],
@@ -300,10 +302,14 @@ TURNS = {
 day."""
 
 
+NEAR = (0, 0, 1, -1, 15, -15, 30, -30, 45)
+"""Minutes."""
+
+
 @st.composite
 def moments(draw: st.DrawFn, about: datetime) -> datetime:
-    near = draw(st.sampled_from([0, 0, 1, -1, 30, -30, 60, -60, 90, 1440, -1440, 9000, -20_000]))
-    late = draw(st.sampled_from([0, 1, -1, 1_000_000, 3_599_999]))
+    near = draw(st.sampled_from([*NEAR, 60, -60, 90, 1440, -1440, 9000, -20_000]))
+    late = draw(st.sampled_from([0, 0, 1, -1, 1_000_000, 3_599_999]))
     return about + near * MINUTE + timedelta(milliseconds=late)
 
 

@@ -125,15 +125,17 @@ def test_values_are_parameters_and_the_workspace_is_in_every_statement(
         ODD, "open_rate", filters=filters, groupings=nested, group_by=group_by, interval="month"
     )
     rolled = _query(ODD, "delivery_rate", filters=filters)
+    broken = replace(rolled, end=NOON + 15 * MINUTE)
     told = runs(starts(query.start, query.end, "month", "UTC"))
     for sql in (
         statements.totals(query, "db"),
         statements.series(query, told, "db", chosen=[group_by] if group_by else None),
         statements.totals(rolled, "db", statements.Folded(7)),
+        statements.totals(broken, "db", statements.Folded(7)),
     ):
         assert ODD not in sql.text
         looks = re.findall(
-            r"FROM db\.(?:events|rollups) (?:ARRAY JOIN .*? AS each_tag )?WHERE (.{14})", sql.text
+            r"FROM db\.(?:events|rollups) (?:ARRAY JOIN .*? AS \w+ )?WHERE (.{14})", sql.text
         )
         assert looks
         assert len(looks) == sql.text.count("db.")

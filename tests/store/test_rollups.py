@@ -20,15 +20,36 @@ from reckoning import expected, questions
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _NAMES = count()
+COUNTED_BY_QUARTER = [name for name in METRICS if isinstance(figure(name), Count)]
 
 
-@settings(max_examples=20, deadline=None)
-@given(asked=questions(), data=st.data())
+@st.composite
+def rolled_questions(draw: st.DrawFn) -> tuple[datetime, list[Event], MetricsQuery]:
+    """The same, cut down to what the roll-ups can tell by quarters of an hour."""
+    about, events, query = draw(questions())
+    metrics = draw(st.lists(st.sampled_from(COUNTED_BY_QUARTER), unique=True, min_size=1))
+    groups = st.just(()) | st.sampled_from([(name,) for name in (*DIMENSIONS, "type")])
+    return (
+        about,
+        events,
+        replace(
+            query,
+            metrics=tuple(metrics),
+            group_by=draw(groups),
+            filters=(),
+            groupings=(),
+            order_by=None,
+        ),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(asked=questions() | rolled_questions(), data=st.data())
 def test_rolled_figures_are_what_the_model_counts(
     store: Store, asked: tuple[datetime, list[Event], MetricsQuery], data: st.DataObject
 ) -> None:
     """Sent in any order, in pieces, with repeats, folded in steps of any length between them and
-    not to the end: each event counts once, in its own hour."""
+    not to the end: each event counts once, in its own quarter of an hour."""
     about, events, unplaced = asked
     query = replace(unplaced, workspace=f"rolled-{next(_NAMES)}")
     numbered = [event | {"event_id": f"e{n:04}"} for n, event in enumerate(events)]
@@ -73,7 +94,13 @@ ROLLED = [
     _query(filters=(TAGGED,)),
     _query(metrics=("count_unique_clicked", "count_clicked")),
     *(_query(interval=name, timezone="Europe/Warsaw") for name in ("hour", "day", "week", "month")),
+    *(_query(interval=name, timezone="Asia/Kathmandu") for name in ("hour", "half day", "week")),
+    *(_query(interval=name, timezone="Australia/Lord_Howe") for name in ("hour", "day", "week")),
+    _query(interval="15 minutes"),
+    _query(start=NOON + timedelta(minutes=15), end=NOON + timedelta(minutes=45)),
 ]
+CUT = ROLLED[-8:]
+"""Where hours are taken apart."""
 COUNTED = [
     _query(group_by=("tag", "campaign_id")),
     _query(group_by=("tag",), filters=(TAGGED,)),
@@ -84,7 +111,7 @@ COUNTED = [
     _query(alternatives=(CAMPAIGN,)),
     _query(metrics=("count_unique_clicked", "delivery_time_p50")),
     _query(interval="minute"),
-    _query(interval="hour", timezone="Asia/Kolkata"),
+    _query(interval="hour", timezone="Asia/Kolkata", metrics=("total_msg_volume",)),
     _query(start=NOON, end=NOON + timedelta(minutes=59)),
 ]
 
@@ -94,30 +121,90 @@ def test_what_roll_ups_can_answer_comes_from_them() -> None:
     for query in ROLLED:
         assert may_be_rolled(query), query
         text = _statement(query)
-        assert "FROM db.rollups WHERE workspace = {" in text
+        assert "FROM db.rollups" in text
+        assert (" AS quarter " in text) == (query in CUT)
         uniques = "count_unique_clicked" in query.metrics
         assert text.count("FROM db.events") == text.count("AND seq > {") + uniques, text
 
 
-def test_days_that_begin_within_an_hour_take_all_other_hours_from_the_roll_ups(
-    store: Store,
-) -> None:
-    """Hours in which a day begins are counted from their events, folded or not, each event once,
-    also where a zone changes its clock by half an hour."""
-    autumn = datetime(2026, 4, 4, 12, tzinfo=UTC)
-    made = [autumn - 5 * DAY + n * timedelta(minutes=13) for n in range(1100)]
-    workspace = store.add([{"type": "delivery", "timestamp": iso(time)} for time in made[::2]])
+AUTUMN = datetime(2026, 4, 4, 12, tzinfo=UTC)
+QUARTERED = ("15 minutes", "hour", "half day", "day", "week", "month")
+BROKEN = ("Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns")
+
+
+def _counted(times: Sequence[datetime], query: MetricsQuery) -> list[int]:
+    """How many of these times are in each interval, and in the range."""
+    assert query.interval
+    told = pairwise(starts(query.start, query.end, query.interval, query.timezone))
+    within = [time for time in times if query.start <= time < query.end]
+    return [sum(first <= time < last for time in within) for first, last in told]
+
+
+def test_intervals_that_begin_at_a_quarter_need_no_events(store: Store) -> None:
+    """The roll-ups alone have them when the events are gone, also where a zone changes its clock by
+    half an hour, and for ranges that begin and end at a quarter."""
+    made = [AUTUMN - 5 * DAY + n * timedelta(minutes=13) for n in range(1100)]
+    workspace = store.add([{"type": "delivery", "timestamp": iso(time)} for time in made])
     while store.fold(400):
         pass
-    store.send(workspace, [{"type": "delivery", "timestamp": iso(time)} for time in made[1::2]])
+    store.run(f"DELETE FROM postledger.events WHERE workspace = '{workspace}'")
+    for early, late in ((0, 0), (0, 75), (30, 0), (45, 30)):
+        start = AUTUMN - 4 * DAY + timedelta(minutes=early)
+        end = AUTUMN + 3 * DAY + timedelta(minutes=late)
+        asked = MetricsQuery(workspace, start, end, ("count_delivered",))
+        assert [(sum(start <= time < end for time in made),)] == [
+            row.values for row in store.read("metrics", asked)
+        ]
+        for zone, interval in product(BROKEN, QUARTERED):
+            query = replace(asked, interval=interval, timezone=zone)
+            counted = _counted(made, query)
+            assert counted == [row.values[0] for row in store.read("metrics", query)], query
+
+
+def test_days_that_begin_within_a_quarter_take_all_other_hours_from_the_roll_ups(
+    store: Store,
+) -> None:
+    """Hours in which a range ends at an odd minute, or a day of an old local time begins, are
+    counted from their events, folded or not; so are all that begin within an hour where sizes are
+    added up. Each event counts once."""
+    winter = datetime(1972, 1, 7, tzinfo=UTC)
+    made = [winter - 5 * DAY + n * timedelta(minutes=13) for n in range(1100)]
+    told = [{"type": "delivery", "timestamp": iso(time), "msg_size": 1} for time in made]
+    workspace = store.add(told[::2])
+    while store.fold(400):
+        pass
+    store.send(workspace, [event | {"event_id": f"l{n}"} for n, event in enumerate(told[1::2])])
     asked = MetricsQuery(workspace, made[0], made[-1], ("count_delivered",))
-    zones = ("Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe")
-    for zone, interval in product(zones, ("day", "week", "month")):
-        query = replace(asked, interval=interval, timezone=zone)
-        assert _statement(query).count("FROM db.rollups") == 1
-        told = pairwise(starts(query.start, query.end, interval, zone))
-        counted = [sum(first <= time < last for time in made[:-1]) for first, last in told]
-        assert counted == [row.values[0] for row in store.read("metrics", query)], query
+    for zone, metric in product(
+        (*BROKEN, "Africa/Monrovia"), ("count_delivered", "total_msg_volume")
+    ):
+        for interval in ("day", "week", "month"):
+            query = replace(asked, interval=interval, timezone=zone, metrics=(metric,))
+            assert _statement(query).count("FROM db.rollups") == 1
+            counted = _counted(made, query)
+            assert counted == [row.values[0] for row in store.read("metrics", query)], query
+
+
+def test_groups_of_other_quarters_are_not_listed(store: Store) -> None:
+    """A campaign whose events are in the same hour, but before the range, is not one of it."""
+    late = NOON + timedelta(minutes=29)
+    workspace = store.add(
+        [
+            {"type": "delivery", "timestamp": iso(time), "campaign_id": name}
+            for name, time in (("before", NOON), ("within", late))
+        ]
+    )
+    store.fold(1000)
+    query = MetricsQuery(
+        workspace,
+        NOON + timedelta(minutes=15),
+        NOON + HOUR,
+        ("count_delivered",),
+        group_by=("campaign_id",),
+    )
+    for limit in (1, 10):
+        rows = store.read("metrics", replace(query, limit=limit))
+        assert [(("within",), (1,))] == [(row.group, row.values) for row in rows]
 
 
 def test_all_else_is_counted_from_the_events() -> None:
@@ -139,18 +226,23 @@ def test_every_count_and_sum_is_in_the_roll_ups() -> None:
     assert [] == [f for f in figures if isinstance(f, Count | Total) and not is_rolled(f)]
 
 
-def test_days_are_taken_by_the_day_and_ends_from_the_events(store: Store) -> None:
-    """A range with broken hours at both ends, hours, and whole days: each event counts once."""
+def test_days_are_taken_by_the_day_and_ends_by_the_hour_or_less(store: Store) -> None:
+    """A range with broken hours at both ends, hours, and whole days: each event counts once, also
+    where the broken hour is the first or the last of a day."""
     minute = timedelta(minutes=1)
-    start, end = NOON - 3 * DAY + 7 * minute + timedelta(microseconds=500), NOON + minute
-    made = [start + n * 17 * minute - HOUR for n in range(300)]
+    first, last = NOON - 3 * DAY - 12 * HOUR, NOON + 12 * HOUR
+    made = [first + n * 17 * minute for n in range(350)]
     workspace = store.add([{"type": "delivery", "timestamp": iso(time)} for time in made])
     while store.fold(97):
         pass
-    query = MetricsQuery(workspace, start, end, ("count_delivered",))
-    counted = sum(start.replace(microsecond=0) <= time < end for time in made)
-    assert [(counted,)] == [row.values for row in store.read("metrics", query)]
-    assert counted > 250
+    odd = 7 * minute + timedelta(microseconds=500)
+    for early, late in product((odd, 15 * minute, 12 * HOUR + odd), repeat=2):
+        start, end = first + early, last - late
+        query = MetricsQuery(workspace, start, end, ("count_delivered",))
+        assert _statement(query).count("span = 'day'") == 1
+        begin, finish = (time.replace(microsecond=0) for time in (start, end))
+        counted = sum(begin <= time < finish for time in made)
+        assert [(counted,)] == [row.values for row in store.read("metrics", query)]
 
 
 def test_a_step_is_one_part(store: Store) -> None:

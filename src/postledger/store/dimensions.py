@@ -4,6 +4,8 @@ answer.
 Each row has the number of events of an hour or a day (UTC) that have a value in a dimension, a
 type, and an *aspect*: what a metric asks of events of this type beyond it, the category of a bounce
 for instance. Each event is in one row of each dimension; with several tags it is in one for each.
+Rows of hours tell the quarters of the hour apart, since days of some zones begin at one; only their
+numbers of events, not their sums.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,11 +54,17 @@ DIMENSIONS: tuple[str, ...] = (
 SUMS = ("msg_size", "queue_time")
 """Fields whose sums are kept."""
 
+QUARTERS = ("from_15", "from_30", "from_45")
+"""How many of the events of an hour are of the quarter that begins at this minute. The others are
+of the first, or it is not known. 0 in rows of days."""
+
 ATTEMPTED = ("delivery", "delay")
 """Types of which the roll-ups know the attempt."""
 
 THROUGH = "through"
 """Rows that say how far the events have been folded: the sum of `events` is a `seq`."""
+GIVEN = "given"
+"""The value of rows among these whose `events` is a `seq` that has been given, folded or not."""
 PREFETCHED, READ = "PREFETCHED", "READ"
 ASPECTS: tuple[str, ...] = (
     "",
@@ -71,7 +79,7 @@ TYPES = ("", *EVENT_TYPES)
 Base = Count | Unique | Total | Percentile
 """What is counted; the other figures are made of these."""
 
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_QUARTER, _HOUR, _DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -88,7 +96,7 @@ def definition() -> str:
             "value String CODEC(ZSTD(1))",
             "hour UInt32 CODEC(Delta, ZSTD(1))",
             "events Int64 CODEC(T64, ZSTD(1))",
-            *(f"{name} Int64 CODEC(T64, ZSTD(1))" for name in SUMS),
+            *(f"{name} Int64 CODEC(T64, ZSTD(1))" for name in (*QUARTERS, *SUMS)),
         ]
     )
 
@@ -152,9 +160,14 @@ def is_rolled(base: Base) -> bool:
             return False
 
 
-def rolled_count(base: Base) -> str:
-    """Counted over rows of the roll-ups."""
-    summed = base.field if isinstance(base, Total) else "events"
+def has_quarters(base: Base) -> bool:
+    """Whether the roll-ups have it by quarters of an hour too."""
+    return isinstance(base, Count)
+
+
+def rolled_count(base: Base, events: str = "events") -> str:
+    """Counted over rows of the roll-ups. `events`: how many events a row has."""
+    summed = base.field if isinstance(base, Total) else events
     return f"sumIf({summed}, {condition(base.events)})"
 
 
@@ -163,19 +176,22 @@ def rolled_count(base: Base) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The hours of a range that the roll-ups have whole, but for those `beside`: of these hours the
-    range has a part only, or an interval begins within them, so that the events have to say what
-    happened in them. `days`: the others may be taken by the day."""
+    """The part of a range that the roll-ups have, but for the hours `beside`: the range begins or
+    ends in them, or an interval begins, at no whole quarter, so that the events have to say what
+    happened. Where that is at a whole quarter, the hour is `cut` into quarters; `every`: all are.
+    `days`: whole days may be taken as such. Hours are told as numbers."""
 
     start: datetime
     end: datetime
     days: bool
-    beside: tuple[datetime, ...] = ()
+    beside: tuple[int, ...] = ()
+    cut: tuple[int, ...] = ()
+    every: bool = False
 
     def condition(self) -> str:
         """The rows of the window, also those of hours beside it."""
-        first, last = hours(self.start), hours(self.end)
-        day, following = -(-first // 24) * 24, last // 24 * 24
+        first, last = hours(self.start), hours(_next(self.end))
+        day, following = -(-hours(_next(self.start)) // 24) * 24, hours(self.end) // 24 * 24
         if not self.days or day >= following:
             return f"span = 'hour' AND hour >= {first} AND hour < {last}"
         daily = f"span = 'day' AND hour >= {day} AND hour < {following}"
@@ -184,29 +200,46 @@ class Window:
         return f"({daily} OR span = 'hour' AND ({hourly}))" if hourly else daily
 
     @property
+    def whole(self) -> bool:
+        """Whether it begins and ends with an hour."""
+        return not any((time - _EPOCH) % _HOUR for time in (self.start, self.end))
+
+    @property
     def within(self) -> list[int]:
-        """The numbers of the hours that lie beside it, but between its ends."""
-        return [hours(time) for time in self.beside if self.start <= time < self.end]
+        """The hours that lie beside it, but between its ends."""
+        first, last = hours(self.start), hours(_next(self.end))
+        return [hour for hour in self.beside if first <= hour < last]
 
 
 _SHORT = 6 * _HOUR
-"""Where intervals are shorter and begin within hours, too many hours would lie beside."""
+"""Where intervals are shorter and begin within hours, too many hours would have to be told."""
 
 
-def window_of(query: MetricsQuery, told: Sequence[Run]) -> Window | None:
-    """None: there is no whole hour, or the intervals have too few."""
+def window_of(query: MetricsQuery, told: Sequence[Run], *, quarters: bool) -> Window | None:
+    """None: there is no whole hour, or the intervals have too few. `quarters`: hours may be cut."""
     start = _in_milliseconds(max(query.start, _EPOCH))
     end = _in_milliseconds(min(query.end, _LATEST))
     if start >= end:
         return None
-    first, last = -((_EPOCH - start) // _HOUR), hours(end)
-    cut = [run for run in told if not _consist([run], _HOUR)]
-    if first >= last or any(run.length < _SHORT for run in cut):
+    broken = [run for run in told if not _consist([run], _HOUR)]
+    every = any(run.length < _SHORT for run in broken)
+    if every and not (quarters and _consist(broken, _QUARTER)):
         return None
-    times = [start, end, *(_starts(told, end) if cut else ())]
-    beside = sorted({hours(time) for time in times if (time - _EPOCH) % _HOUR})
+    times = [start, end, *(_starts(told, end) if broken and not every else ())]
+    breaks = [time for time in times if start <= time <= end and (time - _EPOCH) % _HOUR]
+    beside = {hours(time) for time in breaks if not quarters or (time - _EPOCH) % _QUARTER}
+    cut = {hours(time) for time in breaks} - beside
+    start = _next(start) if hours(start) in beside else start
+    end = time_of(hours(end)) if hours(end) in beside else end
+    if start >= end:
+        return None
     days = _consist(told, _DAY)
-    return Window(time_of(first), time_of(last), days, tuple(map(time_of, beside)))
+    return Window(start, end, days, tuple(sorted(beside)), tuple(sorted(cut)), every)
+
+
+def _next(time: datetime) -> datetime:
+    """The next full hour, or this one."""
+    return time_of(-((_EPOCH - time) // _HOUR))
 
 
 def _starts(told: Sequence[Run], end: datetime) -> Iterator[datetime]:

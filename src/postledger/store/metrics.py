@@ -1,17 +1,17 @@
 """A question for figures as SQL, and its rows with all groups and intervals.
 
-What the roll-ups can say comes from them, by day or by hour; to it are added the events that they
-do not have yet, and those of hours of which the range has a part only, or in which an interval
-begins, as days do in zones that are half an hour from UTC. All else is counted from the events.
-Each of these sources gives counts by group and interval; around them stands what the metrics make
-of the counts.
+What the roll-ups can say comes from them, by day, by hour, or by quarter of an hour where a range
+or an interval begins at one, as days do in zones that are half an hour from UTC. To it are added
+the events that they do not have yet, and those of hours that are broken elsewhere. All else is
+counted from the events. Each of these sources gives counts by group and interval; around them
+stands what the metrics make of the counts.
 
 The engine counts what there is; the rows of intervals without events are added here. Where there
 are groups and intervals, the groups are looked up first, in their order, then the series of each.
 Values are parameters; names of metrics, groups and types are texts of our own tables.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -38,11 +38,12 @@ from postledger.query import EventQuery, Filter, MetricsQuery, MetricsRow
 from postledger.store import dimensions
 from postledger.store.counting import condition, listed
 from postledger.store.dimensions import (
+    QUARTERS,
     Base,
     Window,
     bases,
     dimension_of,
-    hours,
+    has_quarters,
     is_rolled,
     rolled_count,
     window_of,
@@ -165,7 +166,8 @@ def through(workspace: str, database: str) -> Sql:
     sql = Sql()
     sql.text = (
         f"SELECT sum(events) FROM {database}.{dimensions.TABLE} "
-        f"WHERE workspace = {sql.add(workspace, 'String')} AND dimension = '{dimensions.THROUGH}'"
+        f"WHERE workspace = {sql.add(workspace, 'String')} "
+        f"AND dimension = '{dimensions.THROUGH}' AND value = ''"
     )
     return sql
 
@@ -220,7 +222,8 @@ class _Asked:
         self._told = told
         self._chosen = chosen
         self._bases = list(dict.fromkeys(bases(query.metrics)))
-        self._window = None if folded is None else window_of(query, told)
+        quarters = all(map(has_quarters, filter(is_rolled, self._bases)))
+        self._window = None if folded is None else window_of(query, told, quarters=quarters)
 
     @property
     def settings(self) -> str:
@@ -287,9 +290,9 @@ class _Asked:
 
     def _beside(self, bases: Sequence[Base], window: "Window") -> str:
         """Events of the hours beside the window."""
-        return self._counted(bases, self._query, [self._in_hours(map(hours, window.beside))])
+        return self._counted(bases, self._query, [self._in_hours(window.beside)])
 
-    def _in_hours(self, numbers: Iterable[int]) -> str:
+    def _in_hours(self, numbers: Sequence[int]) -> str:
         """The condition on an event that it is of one of these hours; the table is sorted by it."""
         seconds = [number * 3600 for number in numbers]
         return f"toStartOfHour(timestamp) IN {self.sql.add(seconds, 'Array(DateTime)')}"
@@ -317,6 +320,8 @@ class _Asked:
 
     def _rolled(self, bases: Sequence[Base], window: "Window") -> str:
         """Counted from the roll-ups."""
+        join = self._by_quarter(window)
+        rows = _SPLIT if join else _WHOLE
         where = [
             f"workspace = {self.sql.add(self._query.workspace, 'String')}",
             f"dimension = '{dimension_of(self._query)}'",
@@ -327,15 +332,28 @@ class _Asked:
         ]
         if window.within:
             where.append(f"hour NOT IN {self.sql.add(window.within, 'Array(UInt32)')}")
-        head = self._head(
-            "(toInt64(hour) * 3600000)",
-            lambda name: "toString(type)" if name == "type" else "value",
-        )
-        counts = [rolled_count(base) if base in bases else "toInt64(0)" for base in self._bases]
+        if not window.whole:
+            first, last = _ms(window.start), _ms(window.end)
+            where.append(f"{rows.time} >= {first} AND {rows.time} < {last} AND {rows.events} != 0")
+        head = self._head(rows.time, lambda name: "toString(type)" if name == "type" else "value")
+        counts = [
+            rolled_count(base, rows.events) if base in bases else "toInt64(0)"
+            for base in self._bases
+        ]
         return (
-            f"SELECT {self._columns(head, counts)} FROM {self._database}.{dimensions.TABLE} "
-            f"WHERE {' AND '.join(where)}{_by(self._keys())}"
+            f"{rows.named}SELECT {self._columns(head, counts)} "
+            f"FROM {self._database}.{dimensions.TABLE} "
+            f"{join}WHERE {' AND '.join(where)}{_by(self._keys())}"
         )
+
+    def _by_quarter(self, window: Window) -> str:
+        """Makes four rows of each row of hours that are cut."""
+        if window.every:
+            return "ARRAY JOIN [0, 1, 2, 3] AS quarter "
+        if window.cut:
+            cut = self.sql.add(list(window.cut), "Array(UInt32)")
+            return f"ARRAY JOIN if(hour IN {cut}, [0, 1, 2, 3], [4]) AS quarter "
+        return ""
 
     def _rolled_filter(self, filter_: Filter) -> str:
         if filter_.field == "type":
@@ -386,6 +404,29 @@ _MADE = {
 """Groups that are not just a field."""
 
 _EACH_TAG = "ARRAY JOIN if(empty(rcpt_tags), [''], arrayDistinct(rcpt_tags)) AS each_tag "
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is asked of rows of the roll-ups: their time in unix milliseconds, and how many events
+    they have; `named` goes before the statement."""
+
+    time: str
+    events: str
+    named: str = ""
+
+
+_WHOLE = _Rows("(toInt64(hour) * 3600000)", "events")
+_SPLIT = _Rows(
+    "(toInt64(hour) * 3600000 + quarter % 4 * 900000)",
+    "counted",
+    "WITH multiIf(quarter = 4, events, {}, events - {}) AS counted ".format(
+        ", ".join(f"quarter = {number}, {name}" for number, name in enumerate(QUARTERS, 1)),
+        " - ".join(QUARTERS),
+    ),
+)
+"""By quarters of the hour, of which 4 means all of it. The engine plans a name that is given once
+faster than its expression in many places."""
 
 
 def _start(sql: Sql, told: Sequence[Run], time: str) -> str:

@@ -20,7 +20,9 @@ from postledger.store.dimensions import (
     ASPECTS,
     ATTEMPTED,
     DIMENSIONS,
+    GIVEN,
     PREFETCHED,
+    QUARTERS,
     READ,
     SUMS,
     TABLE,
@@ -84,12 +86,11 @@ class Rollups:
     def move_horizon(self, to: datetime) -> None:
         """Say that events before `to`, the start of a day in UTC, may be removed. They must have
         been folded, and none must come after this."""
-        zeros = ", ".join("0" for _ in SUMS[1:])
         self._horizon = hours(to)
         with translated():
             self._client.command(
-                f"INSERT INTO {self._table} SELECT '', '{THROUGH}', 'hour', '', '', '', "
-                f"{hours(to)}, 0, 1, {zeros}"
+                f"INSERT INTO {self._table} (dimension, span, hour, {SUMS[0]}) "
+                f"SELECT '{THROUGH}', 'hour', {hours(to)}, 1"  # rows of zeros only are dropped
             )
 
     def has_events_since(self, start: datetime) -> bool:
@@ -135,7 +136,7 @@ class Rollups:
             self._through = None  # until it is known how this ends
             self._changes += 1  # in this order: who looks reads them the other way round
             self._client.command(
-                f"INSERT INTO {self._table} {_step_rows(self._folding)}",
+                f"INSERT INTO {self._table} ({_STEP_COLUMNS}) {_step_rows(self._folding)}",
                 {
                     "workspaces": [workspace for workspace, _, _ in step],
                     "advance": [last - after for _, after, last in step],
@@ -257,18 +258,21 @@ def _differences(database: str, hours_: int) -> str:
     values = ", ".join(
         ["('all', '')", *(f"('{name}', toString({_text(name)}))" for name in _BY_COLUMN)]
     )
+    numbers = ("events", *QUARTERS)
+    one_less = ", ".join(f"-toInt64({_QUARTER} = {n})" for n in range(1, len(numbers)))
+    differ = " OR ".join(f"sum({name}) != 0" for name in numbers)
     return (
         "SELECT count() FROM (SELECT workspace, dimension, type, value, hour FROM ("
         "SELECT workspace, toString(dimension) AS dimension, toString(type) AS type, value, "
-        f"hour, events FROM {table} WHERE span = 'hour' AND dimension != '{THROUGH}' "
-        f"AND ({' OR '.join(rolled)}) "
-        f"UNION ALL SELECT workspace, each.1, toString(type), each.2, {_HOUR}, -1 "
+        f"hour, {', '.join(numbers)} FROM {table} WHERE span = 'hour' "
+        f"AND dimension != '{THROUGH}' AND ({' OR '.join(rolled)}) "
+        f"UNION ALL SELECT workspace, each.1, toString(type), each.2, {_HOUR}, -1, {one_less} "
         f"FROM {database}.events ARRAY JOIN arrayConcat([{values}], "
         f"arrayMap(tag -> ('tag', toString(tag)), {_TAGS})) AS each "
         f"WHERE ({' OR '.join(counted)}) AND seq <= transform(toString(workspace), "
         f"(SELECT groupArray(workspace) FROM ({folded(table)})), "
         f"(SELECT groupArray(number) FROM ({folded(table)})), toUInt64(0))"
-        ") GROUP BY workspace, dimension, type, value, hour HAVING sum(events) != 0)"
+        f") GROUP BY workspace, dimension, type, value, hour HAVING {differ})"
     )
 
 
@@ -283,16 +287,19 @@ def folded(table: str) -> str:
     """How far the events of each workspace have been folded."""
     return (
         f"SELECT workspace, toUInt64(sum(events)) AS number FROM {table} "
-        f"WHERE dimension = '{THROUGH}' AND workspace != '' GROUP BY workspace"
+        f"WHERE dimension = '{THROUGH}' AND workspace != '' AND value = '' GROUP BY workspace"
     )
 
 
 def last_numbers(database: str) -> str:
     """The highest number that has been given in each workspace; its event may be gone."""
+    table = f"{database}.{TABLE}"
     return (
         "SELECT workspace, max(number) FROM ("
         f"SELECT workspace, max(seq) AS number FROM {database}.events GROUP BY workspace "
-        f"UNION ALL {folded(f'{database}.{TABLE}')}) GROUP BY workspace"
+        f"UNION ALL {folded(table)} "
+        f"UNION ALL SELECT workspace, toUInt64(events) FROM {table} "
+        f"WHERE dimension = '{THROUGH}' AND value = '{GIVEN}') GROUP BY workspace"
     )
 
 
@@ -308,6 +315,7 @@ _ASPECT = (
     "'')"
 )
 _HOUR = "toUInt32(intDiv(toUnixTimestamp64Milli(timestamp), 3600000))"
+_QUARTER = "toUInt8(intDiv(toUnixTimestamp64Milli(timestamp), 900000) % 4)"
 _CELL = (
     f"bitOr(bitShiftLeft(toUInt64({_HOUR}), 32), "
     "bitShiftLeft(toUInt64(indexOf({workspaces:Array(String)}, workspace)), 16) "
@@ -320,6 +328,7 @@ _FOLDING_COLUMNS = ", ".join(
         "cell UInt64",
         *(f"{name} LowCardinality(String)" for name in _BY_COLUMN),
         "tags Array(LowCardinality(String))",
+        "quarter UInt8",
         *(f"{name} Int64" for name in SUMS),
     ]
 )
@@ -338,14 +347,18 @@ _STAGED = ", ".join(
         _CELL,
         *map(_text, _BY_COLUMN),
         _TAGS,
+        _QUARTER,
         *(f"ifNull({name}, 0)" for name in SUMS),
     ]
 )
+_KEYS = ("workspace", "dimension", "span", "type", "aspect", "value", "hour")
+_STEP_COLUMNS = ", ".join([*_KEYS, "events", *SUMS, *QUARTERS])
 
 
 def _step_rows(folding: str) -> str:
     """The rows of a step, and one for each workspace that says how far it went."""
-    sums = ", ".join(f"sum({name}) AS total_{name}" for name in SUMS)
+    counts = [f"countIf(quarter = {n}) AS {name}" for n, name in enumerate(QUARTERS, 1)]
+    sums = ", ".join([*(f"sum({name}) AS total_{name}" for name in SUMS), *counts])
     sources = {ALL: ("''", ""), "tag": ("each_tag", " ARRAY JOIN tags AS each_tag")}
     counted = " UNION ALL ".join(
         f"SELECT '{name}' AS dimension, cell, toString({value}) AS value, count() AS events, "
@@ -353,8 +366,9 @@ def _step_rows(folding: str) -> str:
         for name in (ALL, *DIMENSIONS)
         for value, join in (sources.get(name, (name, "")),)
     )
-    totals = ", ".join(f"total_{name}" for name in SUMS)
-    zeros = ", ".join("0" for _ in SUMS)
+    by_hour = [f"if(span = 'hour', toInt64({name}), 0)" for name in QUARTERS]
+    totals = ", ".join([*(f"total_{name}" for name in SUMS), *by_hour])
+    zeros = ", ".join("0" for _ in (*SUMS, *QUARTERS))
     return (
         "SELECT {workspaces:Array(String)}[bitAnd(bitShiftRight(cell, 16), 65535)], dimension, "
         f"span, {_array(TYPES)}[bitAnd(bitShiftRight(cell, 8), 255)], "
