@@ -34,8 +34,9 @@ from postledger.store.dimensions import (
 from postledger.store.engine import Engine, translated
 
 _NEW = "rollups_new"
-STEP = 200_000
-"""Numbers of events that one step goes through; they lie in memory meanwhile."""
+STEP, LARGEST_STEP = 200_000, 1_000_000
+"""Numbers of events that one step goes through; they lie in memory meanwhile. Each step looks
+through all parts that may have its numbers, so where much is to be done there are fewer of them."""
 _MOST_WORKSPACES = 50
 """Workspaces of one step; each is a condition of its statement."""
 _BESIDE: dict[str, object] = {"os_thread_priority": 10, "max_threads": 1}
@@ -121,14 +122,16 @@ class Rollups:
         done = self._numbers()
         return sum(max(0, last - done.get(workspace, 0)) for workspace, last in stored.items())
 
-    def fold(self, stored: Mapping[str, int], most: int = STEP) -> bool:
+    def fold(self, stored: Mapping[str, int], most: int | None = None) -> bool:
         """Fold one step of the events up to the numbers `stored`, by workspace; whether there was
-        something to do. A step has at most `most` numbers.
+        something to do. A step has at most `most` numbers; None: a tenth of what there is to do,
+        but neither very few nor too many.
 
         Raises StoreFull or StoreUnavailable; the step has been done then, or not at all.
         """
         done = self._numbers()
-        step = list(self._step(stored, most))
+        tenth = min(max(STEP, self.behind(stored) // 10), LARGEST_STEP)
+        step = list(self._step(stored, tenth if most is None else most))
         if not step:
             return False
         with translated():
