@@ -8,20 +8,19 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from conftest import Client, problem
-from making import ALL_TIME, Event, event, iso
+from making import ALL_TIME, Event, event, examples, iso
 from postledger.events import FIELD, Kind
 from postledger.query import FILTERS, Match
 
 EVENTS = "/ledger/v1/events"
 FEED = "/ledger/v1/feed"
 _RUNS = count()
-_SLOW = settings(
-    max_examples=15,
-    deadline=None,
+_SLOW = examples(
+    15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

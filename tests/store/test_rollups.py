@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise, product
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import Store
-from making import Event, iso
+from making import Event, examples, iso
 from postledger.intervals import runs, starts
 from postledger.metrics import METRICS, Count, Total, figure
 from postledger.query import EventQuery, Filter, Match, MetricsQuery
@@ -22,7 +22,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _NAMES = count()
 
 
-@settings(max_examples=20, deadline=None)
+@examples(12)
 @given(asked=questions(), data=st.data())
 def test_rolled_figures_are_what_the_model_counts(
     store: Store, asked: tuple[datetime, list[Event], MetricsQuery], data: st.DataObject
