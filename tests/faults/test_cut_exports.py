@@ -19,7 +19,7 @@ from making import NDJSON, event, lines
 __all__ = ["small_disk"]  # a fixture
 
 EXPORTS = "/ledger/v1/exports"
-EVENTS = 60_000
+EVENTS = 40_000
 
 
 def load(client: Client, count: int = EVENTS) -> set[str]:
