@@ -297,10 +297,21 @@ def test_an_unknown_failure(dialect: Dialect) -> None:
 # -- operations
 
 
+@pytest.fixture(scope="module")
+def paths(server: Server) -> dict[str, Any]:
+    """Those of the OpenAPI description, as the server gives it."""
+    found: dict[str, Any] = Client(server.client.address, "").get("/openapi.json")["paths"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def writer(server: Server) -> Client:
+    return new_client(server, ("events:write",))
+
+
 @each_operation
-def test_is_described(dialect: Dialect, operation: Operation, server: Server) -> None:
+def test_is_described(dialect: Dialect, operation: Operation, paths: dict[str, Any]) -> None:
     """It is in the OpenAPI description, with every parameter, a meaning and a schema for each."""
-    paths = Client(server.client.address, "").get("/openapi.json")["paths"]
     described = paths[operation.path.replace(":path}", "}")][operation.method.lower()]
     assert [dialect.NAME] == described["tags"]
     named = {parameter["name"]: parameter for parameter in described["parameters"]}
@@ -322,12 +333,11 @@ def filled(path: str, value: str) -> str:
 
 
 @each_operation
-def test_needs_a_key(dialect: Dialect, operation: Operation, server: Server) -> None:
+def test_needs_a_key(dialect: Dialect, operation: Operation, writer: Client) -> None:
     """Without a key, with a wrong one, and with one that lacks the scope it is refused; what needs
     no key answers without."""
     target = filled(operation.path, "x")
-    nobody = Client(server.client.address, "pl_none_at-all")
-    writer = new_client(server, ("events:write",))
+    nobody = Client(writer.address, "pl_none_at-all")
     bare = send(nobody.address, Request(operation.method, target, {}, b""))
     if operation.scope is None:
         assert 200 == bare.status
