@@ -8,15 +8,16 @@ SYSTEMS ?= postledger raw postgresql duckdb
 WORK ?= /var/tmp/postledger-bench
 ROUNDS ?= 100
 SECONDS ?= 600
+TIMES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := tests/clients
 NODE := $(shell command -v npm >/dev/null && node -p 'process.versions.node.split(".")[0] >= 18' 2>/dev/null)
 
-.PHONY: help run test lint types imports audit clients bench faults lock clean
+.PHONY: help run test lint types imports audit clients bench faults properties lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## start the server on ./data; an empty store gets a key and DEMO=20000 made-up events
 	$(BIN)/postledger serve --demo $(DEMO)
@@ -45,6 +46,9 @@ bench: $(VENV)/.dev ## measure beside the raw engine, PostgreSQL 15 and DuckDB: 
 
 faults: $(VENV)/.dev ## run the tests of faults at length, at most 75 minutes: ROUNDS=100 SECONDS=600
 	FAULT_ROUNDS=$(ROUNDS) FAULT_SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -p no:xdist tests/faults
+
+properties: $(VENV)/.dev ## run the properties that ask the engine with more examples: TIMES=10
+	EXAMPLES=$(TIMES) $(BIN)/python -m pytest -n 2 --dist worksteal -m hypothesis tests/store tests/http
 
 lock: $(VENV)/bin/python ## write requirements*.txt anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet pip-tools

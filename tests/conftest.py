@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -199,11 +200,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def keyring(server: Server) -> Any:
     """The keyring of `server`, beside it, as the command line opens it."""
-    from postledger.settings import load
-    from postledger.state.keys import open_keyring
-
-    settings = load({}, overrides={"data_dir": server.environment()["POSTLEDGER_DATA_DIR"]})
-    return open_keyring(settings)
+    return keyring_of(server)
 
 
 @pytest.fixture
@@ -237,6 +234,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     with opened(str(tmp_path_factory.mktemp("store"))) as one:
         yield one
+
+
+LONG = ("tests/store/", "tests/faults/", "tests/test_benchmarks.py", "tests/test_warehouse.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture
@@ -288,11 +293,15 @@ def new_client(
 
 def keyring_of(running: Server) -> Any:
     """The keyring of a server, beside it, as the command line opens it."""
+    return _keyring(running.environment()["POSTLEDGER_DATA_DIR"])
+
+
+@lru_cache(maxsize=4)
+def _keyring(data_dir: str) -> Any:
     from postledger.settings import load
     from postledger.state.keys import open_keyring
 
-    settings = load({}, overrides={"data_dir": running.environment()["POSTLEDGER_DATA_DIR"]})
-    return open_keyring(settings)
+    return open_keyring(load({}, overrides={"data_dir": data_dir}))
 
 
 def problem(answer: Answer, status: int) -> dict[str, Any]:

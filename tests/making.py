@@ -1,10 +1,12 @@
 """Events for tests: hypothesis strategies made from the registry, and what is to come back."""
 
 import json
+import os
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from postledger.events import EVENT_TYPES, FIELD, Kind
@@ -15,6 +17,15 @@ ALL_TIME = "from=1970-01-01&to=2200-01-01"
 NDJSON = "application/x-ndjson"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+
+
+TIMES = int(os.environ.get("EXAMPLES", "1"))
+"""How many times as many examples properties draw that ask the engine (`make properties`)."""
+
+
+def examples(number: int, **more: Any) -> settings:
+    """Settings for a property of so many examples, each of which takes a while."""
+    return settings(max_examples=number * TIMES, deadline=None, **more)
 
 
 def lines(*events: Event) -> bytes:
@@ -45,10 +56,22 @@ JSON = st.recursive(
 )
 
 
+_FIRST, _LAST = 10**11, 7_258_118_400_000 - 1  # 1973 to 2199, in milliseconds
+_WHENEVER = st.integers(_FIRST, _LAST)
+_DAYS = 10 * 86_400_000
+_NEAR = (
+    st.shared(st.lists(_WHENEVER, min_size=1, max_size=2), key="near")
+    .flatmap(st.sampled_from)
+    .flatmap(lambda at: st.integers(max(at - _DAYS, _FIRST), min(at + _DAYS, _LAST)))
+)
+"""Near one of the two times that an example has. The store keeps months apart: with each event in
+another one, all that is asked later goes through hundreds of parts."""
+
+
 @st.composite
-def times(draw: st.DrawFn) -> tuple[object, str]:
+def times(draw: st.DrawFn, moments: st.SearchStrategy[int] = _WHENEVER) -> tuple[object, str]:
     """A time in one of the accepted forms, and the form in which it comes back."""
-    milliseconds = draw(st.integers(10**11, 7_258_118_400_000 - 1))  # 1973 to 2199
+    milliseconds = draw(moments)
     time = EPOCH + timedelta(milliseconds=milliseconds)
     form = draw(st.integers(0, 4))
     if form == 0:
@@ -104,7 +127,7 @@ def accepted(draw: st.DrawFn) -> tuple[Event, Event]:
     """An event as it may come in, and as it comes back, but for its id and `received_at`."""
     given: Event = {"type": draw(st.sampled_from(list(EVENT_TYPES)))}
     back: Event = dict(given)
-    given["timestamp"], back["timestamp"] = draw(times())
+    given["timestamp"], back["timestamp"] = draw(times(_NEAR))
     if draw(st.booleans()):
         given["event_id"] = "given"
     for name in draw(st.lists(st.sampled_from(_OPTIONAL), max_size=12, unique=True)):

@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import Client
+from forked import run
 
 SAMPLES = Path(__file__).parent / "samples"
 SPARKPOST = SAMPLES / "sparkpost-gosparkpost"
@@ -19,14 +18,11 @@ ALL_TIME = "from=2000-01-01&to=2100-01-01&limit=1000"
 
 def load(client: Client, *files: Path) -> tuple[int, dict[str, Any]]:
     """Exit status and summary of `postledger import`."""
-    command = [sys.executable, "-m", "postledger.cli", "import", "--json", *map(str, files)]
     clean = {k: v for k, v in os.environ.items() if not k.startswith("POSTLEDGER_")}
     target = {"POSTLEDGER_URL": client.address, "POSTLEDGER_API_KEY": client.key}
-    done = subprocess.run(
-        command, env=clean | target, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
+    status, said = run(["import", "--json", *map(str, files)], clean | target)
+    (summary,) = (line for line in said.splitlines() if line.startswith("{"))
+    return status, json.loads(summary)
 
 
 def counts(total: dict[str, Any]) -> tuple[int, int, int]:

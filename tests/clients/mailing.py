@@ -3,8 +3,13 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from select import select
+from subprocess import PIPE
+from tempfile import TemporaryFile
 from typing import Any, NoReturn
 
 import pytest
@@ -125,19 +130,71 @@ def stored(server: Server, start: datetime = NOVEMBER) -> Client:
     return client
 
 
-def run(command: list[str], client: Client, call: str, key: str | None = None) -> Any:
-    """What a script of a client prints when it makes one of its calls."""
-    environment = os.environ | {
-        "LEDGER": client.address,
-        "KEY": client.key if key is None else key,
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
-    }
-    done = subprocess.run(
-        [*command, call], env=environment, capture_output=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, (command, call, done.stdout.decode(), done.stderr.decode())
-    return json.loads(done.stdout)
+class Script:
+    """A script of a client, in a process of its own that makes one call after the other."""
+
+    def __init__(self, command: Sequence[str], address: str, key: str) -> None:
+        environment = os.environ | {
+            "LEDGER": address,
+            "KEY": key,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+        self._errors = TemporaryFile()  # noqa: SIM115 -- closed with the process
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=PIPE, stdout=PIPE, stderr=self._errors
+        )
+
+    def say(self, call: str) -> Any:
+        """What a call gives."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(call.encode() + b"\n")
+        self._process.stdin.flush()
+        ready, _, _ = select([self._process.stdout], [], [], 60)
+        said = self._process.stdout.readline() if ready else b""
+        assert said, (call, self._told())
+        return json.loads(said)
+
+    def end(self) -> None:
+        """Once standard input is closed it ends by itself, well unless a call was none."""
+        try:
+            self._process.communicate(timeout=20)
+            assert self._process.returncode == 0, self._told()
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._errors.close()
+
+    def _told(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode()
+
+
+_SCRIPTS: dict[tuple[str, ...], Script] = {}
+
+
+def run(command: Sequence[str], client: Client, call: str, key: str | None = None) -> Any:
+    """What a script of a client prints when it makes one of its calls. It is started once for each
+    key, since to load a client takes longer than to ask."""
+    known = client.key if key is None else key
+    which = (*command, client.address, known)
+    if which not in _SCRIPTS:
+        _SCRIPTS[which] = Script(command, client.address, known)
+    try:
+        return _SCRIPTS[which].say(call)
+    except BaseException:
+        with suppress(AssertionError):  # what was wrong is told already
+            _SCRIPTS.pop(which).end()
+        raise
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scripts() -> Iterator[None]:
+    """Ends the scripts that tests of a module have started."""
+    yield
+    while _SCRIPTS:
+        _SCRIPTS.popitem()[1].end()
 
 
 def missing(what: str) -> NoReturn:

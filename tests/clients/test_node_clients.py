@@ -10,9 +10,22 @@ from functools import cache
 from typing import Any
 
 import pytest
-from mailing import HERE, events, figures, ids, missing, readers, run, shown, stored
+from mailing import (
+    HERE,
+    events,
+    figures,
+    ids,
+    missing,
+    readers,
+    run,
+    scripts,
+    shown,
+    stored,
+)
 
 from conftest import Client, Server, keyring_of
+
+__all__ = ["scripts"]  # a fixture
 
 OLDEST_NODE = 18
 NODE = HERE / "node"

@@ -7,9 +7,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from mailing import HERE, events, figures, ids, missing, readers, run, shown, stored
+from mailing import (
+    HERE,
+    events,
+    figures,
+    ids,
+    missing,
+    readers,
+    run,
+    scripts,
+    shown,
+    stored,
+)
 
 from conftest import Client, Server
+
+__all__ = ["scripts"]  # a fixture
 
 PYTHON = HERE.parent.parent / ".venv" / "clients" / "bin" / "python"
 

@@ -139,7 +139,7 @@ def filled(server: Server) -> Client:
 )
 def test_the_rows_of_all_pages(filled: Client, path: str, asked: dict[str, Any]) -> None:
     """A file has the rows of all pages of the same question, in the same order."""
-    expected = pages(filled, path, 20, **asked)
+    expected = pages(filled, path, 40, **asked)
     answer = load(filled, order(filled, path, **asked))
     assert expected == rows(answer)
     assert ",".join(COLUMNS).encode() + b"\r\n" == answer.body.splitlines(keepends=True)[0]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from making import NDJSON, event, lines
 __all__ = ["small_disk"]  # a fixture
 
 EXPORTS = "/ledger/v1/exports"
-EVENTS = 60_000
+EVENTS = 40_000
 
 
 def load(client: Client, count: int = EVENTS) -> set[str]:
@@ -32,6 +33,26 @@ def load(client: Client, count: int = EVENTS) -> set[str]:
         assert 200 == client.post(lines(*some), Content_Type=NDJSON).status
         ids |= {e["event_id"] for e in some}
     return ids
+
+
+Loaded = tuple[Server, set[str]]
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    """The data of a server that has stopped, with many events, and their ids."""
+    running = Server(tmp_path_factory.mktemp("full")).start()
+    ids = load(running.client)
+    assert 0 == running.stop()
+    return running.directory / "data", ids
+
+
+@pytest.fixture
+def loaded(full: tuple[Path, set[str]], start: Callable[..., Server], tmp_path: Path) -> Loaded:
+    """A server on a copy of them, and their ids."""
+    data, ids = full
+    shutil.copytree(data, tmp_path / "data", symlinks=True)
+    return start().start(), ids
 
 
 def begin(client: Client, **asked: Any) -> str:
@@ -63,11 +84,10 @@ def files(running: Server) -> Iterator[Path]:
     return (path for path in directory.glob("*/*") if path.is_file())
 
 
-def test_kill(start: Callable[..., Server]) -> None:
+def test_kill(loaded: Loaded) -> None:
     """What ran and what waited at a SIGKILL is done after the start, with every event once that was
     stored before it was asked for."""
-    running = start().start()
-    ids = load(running.client)
+    running, ids = loaded
     jobs = [begin(running.client, name="first"), begin(running.client, name="second")]
     until(running.client, jobs[0], "running")
     running.client.store(event(9999, event_id="later"))
@@ -83,10 +103,9 @@ def test_kill(start: Callable[..., Server]) -> None:
     assert 0 == running.stop()
 
 
-def test_stop(start: Callable[..., Server]) -> None:
+def test_stop(loaded: Loaded) -> None:
     """A server that is stopped does not wait for an export; it is done after the start."""
-    running = start().start()
-    ids = load(running.client)
+    running, ids = loaded
     job_id = begin(running.client, compression="gzip")
     until(running.client, job_id, "running")
     assert 0 == running.stop()
@@ -97,12 +116,11 @@ def test_stop(start: Callable[..., Server]) -> None:
     assert EVENTS == len(ids)
 
 
-def test_cancel(start: Callable[..., Server]) -> None:
+def test_cancel(loaded: Loaded) -> None:
     """Cancelling stops what runs and what waits, and removes what was written; a name is free
     again, and goes on where the last one that was done ended."""
-    running = start().start()
+    running, ids = loaded
     client = running.client
-    ids = load(client)
     jobs = [begin(client, name="nightly", compression="gzip"), begin(client)]
     until(client, jobs[0], "running")
     told = problem(client.post(b'{"format": "csv", "name": "nightly"}', EXPORTS), 400)

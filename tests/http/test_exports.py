@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from conftest import Answer, Client, Server, keyring_of, new_client, problem
-from making import ALL_TIME, Event, accepted, event, same
+from making import ALL_TIME, Event, accepted, event, examples, same
 from postledger.events import FIELD, FIELDS, Kind
 
 if sys.version_info >= (3, 14):
@@ -170,11 +170,10 @@ def from_parquet(kind: Kind, value: Any) -> Any:
     return int(value) if kind is Kind.INTEGER else value
 
 
-@given(st.lists(accepted(), min_size=1, max_size=20))
-@settings(
-    max_examples=8,
+@given(st.lists(accepted(), min_size=6, max_size=20))
+@examples(
+    6,
     phases=[Phase.explicit, Phase.generate],  # each example is three exports: not made smaller
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_whatever_is_stored(server: Server, cases: list[tuple[Event, Event]]) -> None:

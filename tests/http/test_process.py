@@ -120,9 +120,7 @@ def test_stop(start: Start, number: signal.Signals) -> None:
     """On a signal, requests under way are answered, nothing is lost, and the status is 0."""
     running = start().start()
     client = running.client
-    batch = [
-        lines(*(event(1000 * b + n, subject="s" * 500) for n in range(1000))) for b in range(16)
-    ]
+    batch = [lines(*(event(400 * b + n, subject="s" * 500) for n in range(400))) for b in range(16)]
     answered: list[int] = []
 
     def send(number: int) -> None:
@@ -147,7 +145,7 @@ def test_stop(start: Start, number: signal.Signals) -> None:
     running.start()
     for each in answered:
         again = running.client.post(batch[each], Content_Type=NDJSON).json()
-        assert (0, 1000) == (again["accepted"], again["duplicates"])
+        assert (0, 400) == (again["accepted"], again["duplicates"])
     assert 0 == running.stop()
 
 

@@ -8,20 +8,19 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from conftest import Client, problem
-from making import ALL_TIME, Event, event, iso
+from making import ALL_TIME, Event, event, examples, iso
 from postledger.events import FIELD, Kind
 from postledger.query import FILTERS, Match
 
 EVENTS = "/ledger/v1/events"
 FEED = "/ledger/v1/feed"
 _RUNS = count()
-_SLOW = settings(
-    max_examples=15,
-    deadline=None,
+_SLOW = examples(
+    15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -391,7 +390,7 @@ def test_paging(client: Client, made: list[tuple[int, str]], limit: int, order: 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_paging_while_storing(client: Client, order: str) -> None:
     """Pages lose and repeat none of the older events while others are stored."""
-    old = [event(number // 3, event_id=f"old {number:03}") for number in range(300)]
+    old = [event(number // 3, event_id=f"old {number:03}") for number in range(180)]
     client.store(*old)
     stop = threading.Event()
 
@@ -399,7 +398,8 @@ def test_paging_while_storing(client: Client, order: str) -> None:
         for number in count():
             if stop.is_set():
                 return
-            client.store(*(event(at, event_id=f"new {number} {at}") for at in range(0, 100, 7)))
+            client.store(*(event(at, event_id=f"new {number} {at}") for at in range(0, 60, 7)))
+            stop.wait(0.01)  # else there are ever more pages to walk
 
     noise = threading.Thread(target=disturb)
     noise.start()
@@ -567,12 +567,12 @@ def test_feed_while_storing(either: Client) -> None:
 def test_feed_while_months_are_stored(either: Client) -> None:
     """A batch with events of many months becomes visible month by month, and the feed passes over
     none of them."""
-    batches, size = 6, 300
+    batches, size = 6, 150
 
     def write() -> None:
         for number in range(batches):
             made = [
-                event(-86_400 * 25 * (n % 30), event_id=f"{number} {n:03}") for n in range(size)
+                event(-86_400 * 25 * (n % 15), event_id=f"{number} {n:03}") for n in range(size)
             ]
             either.store(*made)
 

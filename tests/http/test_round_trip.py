@@ -4,16 +4,15 @@ import json
 from itertools import count
 from urllib.parse import urlencode
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from conftest import Client
-from making import ALL_TIME, NDJSON, Event, accepted, comparable, same
+from making import ALL_TIME, NDJSON, Event, accepted, comparable, examples, same
 
 _RUNS = count()
-_MANY = settings(
-    max_examples=15,
-    deadline=None,
+_MANY = examples(
+    10,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -46,7 +45,7 @@ def stored_as(client: Client, events: list[Event], *, ascii_only: bool = True) -
     return [of[name] for name in names]
 
 
-@given(st.lists(accepted(), min_size=1, max_size=20), st.sampled_from(["escaped", "as UTF-8"]))
+@given(st.lists(accepted(), min_size=4, max_size=20), st.sampled_from(["escaped", "as UTF-8"]))
 @_MANY
 def test_accepted_is_given_back(
     either: Client, cases: list[tuple[Event, Event]], escaped: str

@@ -137,15 +137,25 @@ def test_stored_with_all_texts(either: Client) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "time", ["1763632800", 1763632800, "1763632800.0", 1763632800.0, "1763632800000",
-             "2025-11-20T10:00:00.000Z", "2025-11-20T10:00:00+00:00", "2025-11-20 12:00:00+0200"],
-)  # fmt: skip
-def test_times(either: Client, time: Any) -> None:
+TIMES: list[Any] = [
+    "1763632800", 1763632800, "1763632800.0", 1763632800.0, "1763632800000",
+    "2025-11-20T10:00:00.000Z", "2025-11-20T10:00:00+00:00", "2025-11-20 12:00:00+0200",
+]  # fmt: skip
+
+
+def test_times(either: Client) -> None:
     """Seconds and milliseconds as text or number, and RFC 3339, are the same time."""
-    either.post(json.dumps([wrapped(made(timestamp=time, injection_time=time))]).encode(), WEBHOOK)
-    found = either.get("/ledger/v1/events/s1")
-    assert ["2025-11-20T10:00:00.000Z"] * 2 == [found["timestamp"], found["injection_time"]]
+    records = [
+        wrapped(made(number, timestamp=time, injection_time=time))
+        for number, time in enumerate(TIMES)
+    ]
+    either.post(json.dumps(records).encode(), WEBHOOK)
+    found = either.get(f"/ledger/v1/events?{ALL_TIME}")["events"]
+    assert sorted(f"s{number}" for number in range(len(TIMES))) == sorted(
+        event["event_id"] for event in found
+    )
+    for event in found:
+        assert ["2025-11-20T10:00:00.000Z"] * 2 == [event["timestamp"], event["injection_time"]]
 
 
 def test_types(client: Client) -> None:

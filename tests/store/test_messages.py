@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import Store
-from making import EPOCH, Event, iso
+from making import EPOCH, Event, examples, iso
 from postledger.events import EVENT_TYPES
 from postledger.query import Filter, Match, Message, MessagePage, MessagePlace, MessageQuery, Stage
 
-_FEWER = settings(max_examples=30, deadline=None)
+_FEWER = examples(20)
 MS, MINUTE, HOUR, DAY = (timedelta(milliseconds=n) for n in (1, 60_000, 3_600_000, 86_400_000))
 
 START = EPOCH + timedelta(days=20_000)
@@ -178,7 +178,9 @@ def _apart(found: list[list[Event]]) -> list[Event]:
     return [event for group in kept.values() for event in group]
 
 
-LEDGERS = st.lists(histories(), max_size=10).map(_apart)
+LEDGERS = (st.lists(histories(), max_size=2) | st.lists(histories(), min_size=3, max_size=10)).map(
+    _apart
+)
 
 
 FILTERS = st.lists(

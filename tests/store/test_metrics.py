@@ -7,10 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from asking import Store
-from making import Event, iso
+from making import Event, examples, iso
 from postledger.errors import BadInput
 from postledger.intervals import runs, starts
 from postledger.metrics import METRICS
@@ -53,7 +53,7 @@ def ledger(store: Store) -> Ledger:
     return Ledger(store)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(asked=questions())
 def test_figures_are_what_the_model_counts(
     ledger: Ledger, asked: tuple[datetime, list[Event], MetricsQuery]

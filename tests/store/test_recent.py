@@ -3,11 +3,11 @@
 from datetime import timedelta
 from itertools import count
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import Store
-from making import EPOCH, Event, iso
+from making import EPOCH, Event, examples, iso
 from postledger.store.identity import Identity
 from postledger.store.recent import BACK, HOUR_MS, Recent
 
@@ -27,8 +27,8 @@ _STEP: st.SearchStrategy[tuple[str, list[Event]]] = st.one_of(
 )
 
 
-@settings(max_examples=40)
-@given(steps=st.lists(_STEP, max_size=12))
+@examples(24)
+@given(steps=st.lists(_STEP, min_size=2, max_size=12))
 def test_each_is_stored_once(store: Store, steps: list[tuple[str, list[Event]]]) -> None:
     """In whatever order large and small arrivals come, with repeats of what is in the table, in the
     journal, and in the arrival itself."""

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise, product
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import Store
-from making import Event, iso
+from making import Event, examples, iso
 from postledger.intervals import runs, starts
 from postledger.metrics import METRICS, Count, Total, figure
 from postledger.query import EventQuery, Filter, Match, MetricsQuery
@@ -43,7 +43,7 @@ def rolled_questions(draw: st.DrawFn) -> tuple[datetime, list[Event], MetricsQue
     )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20)
 @given(asked=questions() | rolled_questions(), data=st.data())
 def test_rolled_figures_are_what_the_model_counts(
     store: Store, asked: tuple[datetime, list[Event], MetricsQuery], data: st.DataObject

@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import Store
-from making import Event, event
+from making import Event, event, examples
 from postledger.query import EventQuery
 
 GOOD = st.integers(0, 12).map(event)
@@ -16,7 +16,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(15)
 @given(pieces=PIECES)
 def test_together(store: Store, pieces: list[list[Event]]) -> None:
     """An event counts as new where it is first; numbers of wrong ones are those of their own

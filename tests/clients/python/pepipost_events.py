@@ -1,5 +1,5 @@
-"""What the documentation of PyPI's `pepipost` shows; prints what the call named on the command line
-gives."""
+"""What the documentation of PyPI's `pepipost` shows; prints what each of the calls gives that
+lines of standard input name."""
 
 import json
 import os
@@ -113,9 +113,10 @@ def failure(error: APIException) -> Any:
 
 
 if __name__ == "__main__":
-    call: Callable[[], Any] = globals()[sys.argv[1]]
-    try:
-        said = call()
-    except APIException as error:
-        said = failure(error)
-    print(json.dumps(said))
+    for name in sys.stdin:
+        call: Callable[[], Any] = globals()[name.strip()]
+        try:
+            said = call()
+        except APIException as error:
+            said = failure(error)
+        print(json.dumps(said), flush=True)

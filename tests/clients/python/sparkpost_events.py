@@ -1,5 +1,5 @@
 """PyPI's `sparkpost` asking for events through its base resource, as it has no class for them;
-prints what the call named on the command line gives."""
+prints what each of the calls gives that lines of standard input name."""
 
 import json
 import os
@@ -89,9 +89,10 @@ def failure(error: SparkPostAPIException) -> Any:
 
 
 if __name__ == "__main__":
-    call: Callable[[], Any] = globals()[sys.argv[1]]
-    try:
-        said = call()
-    except SparkPostAPIException as error:
-        said = failure(error)
-    print(json.dumps(said))
+    for name in sys.stdin:
+        call: Callable[[], Any] = globals()[name.strip()]
+        try:
+            said = call()
+        except SparkPostAPIException as error:
+            said = failure(error)
+        print(json.dumps(said), flush=True)
