@@ -22,10 +22,22 @@ _CAREFUL: Event = {"type": "open", "timestamp": 1_700_000_000}
 """Has no id, and with it the engine makes the rows of all that waits."""
 
 
+_LIKELY = st.fixed_dictionaries(
+    {},
+    optional={
+        "rcpt_to": st.sampled_from(["Ann@Mail.example", "bob@x.Example", "B <b@x.example> "]),
+        "friendly_from": st.sampled_from(["News <News@Shop.example>", "shop"]),
+        "bounce_class": st.sampled_from(["007", 10]),
+    },
+)
+"""What chance hardly makes: an address has letters, a domain, white space."""
+
+
 @st.composite
 def plain(draw: st.DrawFn) -> Event:
     """Whatever is accepted, with an id and an ordinary time."""
     made, _ = draw(accepted())
+    made |= draw(_LIKELY)
     return made | {"timestamp": draw(st.sampled_from(["2026-11-20T09:30:00.25+02:00", STAMP]))}
 
 
