@@ -31,6 +31,8 @@ from postledger.store.reader import Reader
 
 _ENGINE_FORMS = {"csv": "CSVWithNames", "ndjson": "TSVRaw", "parquet": "Parquet"}
 _PATH = "/ledger/v1/exports"
+_LOOK_SECONDS = 0.1
+"""To ask how far it is takes its share of the processors."""
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -111,7 +113,7 @@ def export(
     started, most = time.perf_counter(), 0
     job = _request(server, "POST", _PATH, order)
     while job["status"] in {"queued", "running"}:
-        time.sleep(0.05)
+        time.sleep(_LOOK_SECONDS)
         most = max(most, server.resident())
         job = _request(server, "GET", f"{_PATH}/{job['id']}")
     if job["status"] != "done":
