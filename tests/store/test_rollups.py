@@ -148,14 +148,14 @@ def test_intervals_that_begin_at_a_quarter_need_no_events(store: Store) -> None:
     while store.fold(400):
         pass
     store.run(f"DELETE FROM postledger.events WHERE workspace = '{workspace}'")
-    for early, late in ((0, 0), (0, 75), (30, 0), (45, 30)):
+    for early, late in ((0, 75), (30, 0), (45, 45)):
         start = AUTUMN - 4 * DAY + timedelta(minutes=early)
         end = AUTUMN + 3 * DAY + timedelta(minutes=late)
         asked = MetricsQuery(workspace, start, end, ("count_delivered",))
         assert [(sum(start <= time < end for time in made),)] == [
             row.values for row in store.read("metrics", asked)
         ]
-        for zone, interval in product(BROKEN, QUARTERED):
+        for zone, interval in product(BROKEN, QUARTERED if early == late else ("day",)):
             query = replace(asked, interval=interval, timezone=zone)
             counted = _counted(made, query)
             assert counted == [row.values[0] for row in store.read("metrics", query)], query
