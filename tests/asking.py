@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from forked import CONTEXT
 from making import Event
+from postledger.errors import StoreUnavailable
 from postledger.settings import load
 from postledger.store.engine import Engine
 from postledger.store.reader import Reader
@@ -39,6 +42,32 @@ def _store(workspace: str, events: Sequence[Event]) -> int:
     (outcome,) = writer.store(writer.prepare(arrival))
     assert not outcome.problems, outcome
     return outcome.accepted
+
+
+def _store_and_fail(workspace: str, events: Sequence[Event], then: str) -> str:
+    writer: Writer = _open[0]
+    client, command, query = writer._client, writer._client.command, writer._client.query
+
+    def failing(sql: str, *given: Any, **named: Any) -> Any:
+        if "DROP PART" in sql and then == "broken":
+            raise DatabaseError("cannot open a file")
+        return command(sql, *given, **named)
+
+    def merged(sql: str, *given: Any, **named: Any) -> Any:
+        if "_part" in sql and then == "merged":
+            command("OPTIMIZE TABLE postledger.events FINAL")
+        return query(sql, *given, **named)
+
+    bad = "throwIf(subject = 'bad') TYPE minmax"  # which is asked part by part
+    client.command(f"ALTER TABLE postledger.events ADD INDEX bad {bad}")
+    try:
+        with patch.multiple(client, command=failing, query=merged):
+            _store(workspace, events)
+    except StoreUnavailable as error:
+        return str(error)
+    finally:
+        client.command("ALTER TABLE postledger.events DROP INDEX bad")
+    raise AssertionError("it is stored")
 
 
 def _store_together(
@@ -122,6 +151,12 @@ class Store:
         many events are new and repeats, and which are wrong."""
         workspace = f"w{next(_WORKSPACES)}"
         return workspace, self._pool.submit(_store_together, workspace, pieces).result()
+
+    def fail_to_send(self, workspace: str, events: Sequence[Event], then: str) -> str:
+        """Store events in an insert that fails at the one with the subject `bad`, after others of
+        it have been stored; what is said. `then`: these are `removed`, cannot be (`broken`), or
+        have been `merged` with others of their month."""
+        return self._pool.submit(_store_and_fail, workspace, events, then).result()
 
     def send_small(self, workspace: str, events: Sequence[Event]) -> list[int]:
         """Store events, each by itself, in one entry of the journal; 1 for each that is new. What

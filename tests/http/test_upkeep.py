@@ -100,7 +100,7 @@ def test_roll_ups_outlive_events(start: Callable[..., Server]) -> None:
 SPOILT = (
     "DELETE FROM postledger.rollups WHERE dimension = 'campaign_id'",
     (
-        "INSERT INTO postledger.rollups (workspace, dimension, span, hour, from_15) "
+        "INSERT INTO postledger.rollups (workspace, dimension, span, hour, events_from_15) "
         "SELECT workspace, dimension, span, hour, 1 FROM postledger.rollups WHERE dimension = 'all'"
     ),
 )

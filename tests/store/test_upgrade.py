@@ -23,6 +23,7 @@ EVENTS: list[Event] = [
         "message_id": f"m{number // 3}",
         "rcpt_to": f"someone{number % 5}@example.com",
         "campaign_id": ("spring", "autumn", "")[number % 7 % 3],
+        "msg_size": number,
         "a_field_of_theirs": number,
     }
     for number in range(300)
@@ -106,7 +107,8 @@ NEW: list[Event] = [
     {"event_id": f"n{number}", "type": "open", "timestamp": iso(HORIZON + number * DAY)}
     for number in range(5)
 ]
-KOLKATA = MetricsQuery("w", HORIZON, PAGE.end, ("count_delivered", "count_rendered"), (), (), "day")
+COUNTED = ("count_delivered", "count_rendered", "total_msg_volume")
+KOLKATA = MetricsQuery("w", HORIZON, PAGE.end, COUNTED, (), (), "day")
 FIGURES = [
     replace(KOLKATA, timezone="Asia/Kolkata"),
     replace(KOLKATA, timezone="Asia/Kolkata", interval="hour"),

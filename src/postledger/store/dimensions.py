@@ -4,8 +4,7 @@ answer.
 Each row has the number of events of an hour or a day (UTC) that have a value in a dimension, a
 type, and an *aspect*: what a metric asks of events of this type beyond it, the category of a bounce
 for instance. Each event is in one row of each dimension; with several tags it is in one for each.
-Rows of hours tell the quarters of the hour apart, since days of some zones begin at one; only their
-numbers of events, not their sums.
+Rows of hours tell the quarters of the hour apart, since days of some zones begin at one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,12 +50,21 @@ DIMENSIONS: tuple[str, ...] = (
 )
 """Names of `metrics.GROUPS`, each a dimension of its own."""
 
+EVENTS = "events"
 SUMS = ("msg_size", "queue_time")
 """Fields whose sums are kept."""
 
-QUARTERS = ("from_15", "from_30", "from_45")
-"""How many of the events of an hour are of the quarter that begins at this minute. The others are
-of the first, or it is not known. 0 in rows of days."""
+NUMBERS = (EVENTS, *SUMS)
+"""What is counted of the events of a row."""
+
+
+def quarters(number: str) -> tuple[str, ...]:
+    """The same of those of an hour that are of the quarter that begins at this minute. What is left
+    is of the first, or it is not known. 0 in rows of days."""
+    return tuple(f"{number}_from_{minute}" for minute in (15, 30, 45))
+
+
+QUARTERS = tuple(name for number in NUMBERS for name in quarters(number))
 
 ATTEMPTED = ("delivery", "delay")
 """Types of which the roll-ups know the attempt."""
@@ -95,8 +103,7 @@ def definition() -> str:
             f"aspect {_enum(ASPECTS)}",
             "value String CODEC(ZSTD(1))",
             "hour UInt32 CODEC(Delta, ZSTD(1))",
-            "events Int64 CODEC(T64, ZSTD(1))",
-            *(f"{name} Int64 CODEC(T64, ZSTD(1))" for name in (*QUARTERS, *SUMS)),
+            *(f"{name} Int64 CODEC(T64, ZSTD(1))" for name in (*NUMBERS, *QUARTERS)),
         ]
     )
 
@@ -160,15 +167,14 @@ def is_rolled(base: Base) -> bool:
             return False
 
 
-def has_quarters(base: Base) -> bool:
-    """Whether the roll-ups have it by quarters of an hour too."""
-    return isinstance(base, Count)
+def number_of(base: Base) -> str:
+    """The number of the rows that is summed for it."""
+    return base.field if isinstance(base, Total) else EVENTS
 
 
-def rolled_count(base: Base, events: str = "events") -> str:
-    """Counted over rows of the roll-ups. `events`: how many events a row has."""
-    summed = base.field if isinstance(base, Total) else events
-    return f"sumIf({summed}, {condition(base.events)})"
+def rolled_count(base: Base, number: str) -> str:
+    """Counted over rows of the roll-ups. `number`: what stands for `number_of`."""
+    return f"sumIf({number}, {condition(base.events)})"
 
 
 # -- which questions they answer
@@ -215,19 +221,19 @@ _SHORT = 6 * _HOUR
 """Where intervals are shorter and begin within hours, too many hours would have to be told."""
 
 
-def window_of(query: MetricsQuery, told: Sequence[Run], *, quarters: bool) -> Window | None:
-    """None: there is no whole hour, or the intervals have too few. `quarters`: hours may be cut."""
+def window_of(query: MetricsQuery, told: Sequence[Run]) -> Window | None:
+    """None: there is no whole hour, or the intervals have too few."""
     start = _in_milliseconds(max(query.start, _EPOCH))
     end = _in_milliseconds(min(query.end, _LATEST))
     if start >= end:
         return None
     broken = [run for run in told if not _consist([run], _HOUR)]
     every = any(run.length < _SHORT for run in broken)
-    if every and not (quarters and _consist(broken, _QUARTER)):
+    if every and not _consist(broken, _QUARTER):
         return None
     times = [start, end, *(_starts(told, end) if broken and not every else ())]
     breaks = [time for time in times if start <= time <= end and (time - _EPOCH) % _HOUR]
-    beside = {hours(time) for time in breaks if not quarters or (time - _EPOCH) % _QUARTER}
+    beside = {hours(time) for time in breaks if (time - _EPOCH) % _QUARTER}
     cut = {hours(time) for time in breaks} - beside
     start = _next(start) if hours(start) in beside else start
     end = time_of(hours(end)) if hours(end) in beside else end

@@ -38,13 +38,14 @@ from postledger.query import EventQuery, Filter, MetricsQuery, MetricsRow
 from postledger.store import dimensions
 from postledger.store.counting import condition, listed
 from postledger.store.dimensions import (
-    QUARTERS,
+    EVENTS,
     Base,
     Window,
     bases,
     dimension_of,
-    has_quarters,
     is_rolled,
+    number_of,
+    quarters,
     rolled_count,
     window_of,
 )
@@ -222,8 +223,7 @@ class _Asked:
         self._told = told
         self._chosen = chosen
         self._bases = list(dict.fromkeys(bases(query.metrics)))
-        quarters = all(map(has_quarters, filter(is_rolled, self._bases)))
-        self._window = None if folded is None else window_of(query, told, quarters=quarters)
+        self._window = None if folded is None else window_of(query, told)
 
     @property
     def settings(self) -> str:
@@ -321,7 +321,10 @@ class _Asked:
     def _rolled(self, bases: Sequence[Base], window: "Window") -> str:
         """Counted from the roll-ups."""
         join = self._by_quarter(window)
-        rows = _SPLIT if join else _WHOLE
+        time = _QUARTER if join else _HOUR
+        numbers = dict.fromkeys([EVENTS, *map(number_of, bases)])
+        named = f"WITH {', '.join(map(_split, numbers))} " if join else ""
+        prefix = _SPLIT if join else ""
         where = [
             f"workspace = {self.sql.add(self._query.workspace, 'String')}",
             f"dimension = '{dimension_of(self._query)}'",
@@ -334,14 +337,14 @@ class _Asked:
             where.append(f"hour NOT IN {self.sql.add(window.within, 'Array(UInt32)')}")
         if not window.whole:
             first, last = _ms(window.start), _ms(window.end)
-            where.append(f"{rows.time} >= {first} AND {rows.time} < {last} AND {rows.events} != 0")
-        head = self._head(rows.time, lambda name: "toString(type)" if name == "type" else "value")
+            where.append(f"{time} >= {first} AND {time} < {last} AND {prefix}{EVENTS} != 0")
+        head = self._head(time, lambda name: "toString(type)" if name == "type" else "value")
         counts = [
-            rolled_count(base, rows.events) if base in bases else "toInt64(0)"
+            rolled_count(base, prefix + number_of(base)) if base in bases else "toInt64(0)"
             for base in self._bases
         ]
         return (
-            f"{rows.named}SELECT {self._columns(head, counts)} "
+            f"{named}SELECT {self._columns(head, counts)} "
             f"FROM {self._database}.{dimensions.TABLE} "
             f"{join}WHERE {' AND '.join(where)}{_by(self._keys())}"
         )
@@ -406,27 +409,24 @@ _MADE = {
 _EACH_TAG = "ARRAY JOIN if(empty(rcpt_tags), [''], arrayDistinct(rcpt_tags)) AS each_tag "
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What is asked of rows of the roll-ups: their time in unix milliseconds, and how many events
-    they have; `named` goes before the statement."""
+# -- rows of the roll-ups
 
-    time: str
-    events: str
-    named: str = ""
+_HOUR = "(toInt64(hour) * 3600000)"
+_QUARTER = "(toInt64(hour) * 3600000 + quarter % 4 * 900000)"
+"""Their time in unix milliseconds. A `quarter` of 4 means all of the hour."""
+
+_SPLIT = "split_"
 
 
-_WHOLE = _Rows("(toInt64(hour) * 3600000)", "events")
-_SPLIT = _Rows(
-    "(toInt64(hour) * 3600000 + quarter % 4 * 900000)",
-    "counted",
-    "WITH multiIf(quarter = 4, events, {}, events - {}) AS counted ".format(
-        ", ".join(f"quarter = {number}, {name}" for number, name in enumerate(QUARTERS, 1)),
-        " - ".join(QUARTERS),
-    ),
-)
-"""By quarters of the hour, of which 4 means all of it. The engine plans a name that is given once
-faster than its expression in many places."""
+def _split(number: str) -> str:
+    """A number of the rows by quarter. The engine plans a name that is given once faster than its
+    expression in many places."""
+    later = quarters(number)
+    each = ", ".join(f"quarter = {n}, {name}" for n, name in enumerate(later, 1))
+    return (
+        f"multiIf(quarter = 4, {number}, {each}, {number} - {' - '.join(later)}) "
+        f"AS {_SPLIT}{number}"
+    )
 
 
 def _start(sql: Sql, told: Sequence[Run], time: str) -> str:

@@ -20,7 +20,9 @@ from postledger.store.dimensions import (
     ASPECTS,
     ATTEMPTED,
     DIMENSIONS,
+    EVENTS,
     GIVEN,
+    NUMBERS,
     PREFETCHED,
     QUARTERS,
     READ,
@@ -29,6 +31,7 @@ from postledger.store.dimensions import (
     THROUGH,
     TYPES,
     hours,
+    quarters,
     time_of,
 )
 from postledger.store.engine import Engine, translated
@@ -261,15 +264,19 @@ def _differences(database: str, hours_: int) -> str:
     values = ", ".join(
         ["('all', '')", *(f"('{name}', toString({_text(name)}))" for name in _BY_COLUMN)]
     )
-    numbers = ("events", *QUARTERS)
-    one_less = ", ".join(f"-toInt64({_QUARTER} = {n})" for n in range(1, len(numbers)))
+    numbers = [name for number in NUMBERS for name in (number, *quarters(number))]
+    less = ", ".join(
+        f"-toInt64({_of_event(number)}{condition})"
+        for number in NUMBERS
+        for condition in ("", *(f" * ({_QUARTER} = {n})" for n in (1, 2, 3)))
+    )
     differ = " OR ".join(f"sum({name}) != 0" for name in numbers)
     return (
         "SELECT count() FROM (SELECT workspace, dimension, type, value, hour FROM ("
         "SELECT workspace, toString(dimension) AS dimension, toString(type) AS type, value, "
         f"hour, {', '.join(numbers)} FROM {table} WHERE span = 'hour' "
         f"AND dimension != '{THROUGH}' AND ({' OR '.join(rolled)}) "
-        f"UNION ALL SELECT workspace, each.1, toString(type), each.2, {_HOUR}, -1, {one_less} "
+        f"UNION ALL SELECT workspace, each.1, toString(type), each.2, {_HOUR}, {less} "
         f"FROM {database}.events ARRAY JOIN arrayConcat([{values}], "
         f"arrayMap(tag -> ('tag', toString(tag)), {_TAGS})) AS each "
         f"WHERE ({' OR '.join(counted)}) AND seq <= transform(toString(workspace), "
@@ -337,6 +344,11 @@ _FOLDING_COLUMNS = ", ".join(
 )
 
 
+def _of_event(number: str) -> str:
+    """What an event adds to a number of its rows."""
+    return "1" if number == EVENTS else f"ifNull({number}, 0)"
+
+
 def _text(dimension: str) -> str:
     """The value of an event in a dimension, as text; empty where it has none."""
     name = GROUPS[dimension]
@@ -351,33 +363,43 @@ _STAGED = ", ".join(
         *map(_text, _BY_COLUMN),
         _TAGS,
         _QUARTER,
-        *(f"ifNull({name}, 0)" for name in SUMS),
+        *map(_of_event, SUMS),
     ]
 )
 _KEYS = ("workspace", "dimension", "span", "type", "aspect", "value", "hour")
-_STEP_COLUMNS = ", ".join([*_KEYS, "events", *SUMS, *QUARTERS])
+_STEP_COLUMNS = ", ".join([*_KEYS, *NUMBERS, *QUARTERS])
 
 
 def _step_rows(folding: str) -> str:
     """The rows of a step, and one for each workspace that says how far it went."""
-    counts = [f"countIf(quarter = {n}) AS {name}" for n, name in enumerate(QUARTERS, 1)]
-    sums = ", ".join([*(f"sum({name}) AS total_{name}" for name in SUMS), *counts])
+    sums = ", ".join(
+        [
+            "count() AS total_events",
+            *(f"sum({name}) AS total_{name}" for name in SUMS),
+            *(f"countIf(quarter = {n}) AS {name}" for n, name in enumerate(quarters(EVENTS), 1)),
+            *(
+                f"sumIf({number}, quarter = {n}) AS {name}"
+                for number in SUMS
+                for n, name in enumerate(quarters(number), 1)
+            ),
+        ]
+    )
     sources = {ALL: ("''", ""), "tag": ("each_tag", " ARRAY JOIN tags AS each_tag")}
     counted = " UNION ALL ".join(
-        f"SELECT '{name}' AS dimension, cell, toString({value}) AS value, count() AS events, "
-        f"{sums} FROM {folding}{join} GROUP BY cell, {value}"
+        f"SELECT '{name}' AS dimension, cell, toString({value}) AS value, {sums} "
+        f"FROM {folding}{join} GROUP BY cell, {value}"
         for name in (ALL, *DIMENSIONS)
         for value, join in (sources.get(name, (name, "")),)
     )
     by_hour = [f"if(span = 'hour', toInt64({name}), 0)" for name in QUARTERS]
-    totals = ", ".join([*(f"total_{name}" for name in SUMS), *by_hour])
+    totals = ", ".join([*(f"toInt64(total_{name})" for name in NUMBERS), *by_hour])
     zeros = ", ".join("0" for _ in (*SUMS, *QUARTERS))
     return (
         "SELECT {workspaces:Array(String)}[bitAnd(bitShiftRight(cell, 16), 65535)], dimension, "
         f"span, {_array(TYPES)}[bitAnd(bitShiftRight(cell, 8), 255)], "
         f"{_array(ASPECTS)}[bitAnd(cell, 255)], value, "
         "toUInt32(if(span = 'hour', bitShiftRight(cell, 32), "
-        f"intDiv(bitShiftRight(cell, 32), 24) * 24)), toInt64(events), {totals} "
+        f"intDiv(bitShiftRight(cell, 32), 24) * 24)), {totals} "
         f"FROM ({counted}) ARRAY JOIN ['hour', 'day'] AS span "
         f"UNION ALL SELECT told.1, '{THROUGH}', 'hour', '', '', '', 0, told.2, {zeros} "
         "FROM (SELECT arrayJoin(arrayZip({workspaces:Array(String)}, {advance:Array(Int64)})) "

@@ -38,6 +38,7 @@ from postledger.store.staging import Staging, came, kept
 _LOG = structlog.get_logger()
 PREPARED_AT_ONCE = 2
 _REPEAT = -1
+_HALF = "the store failed, and some events of this request are stored; send it again"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STORED = msgspec.json.Decoder(tuple[str, int, str])
 _SINCE = msgspec.json.Decoder(tuple[int, str])
@@ -203,9 +204,6 @@ class Writer:
                 if any(outcome.accepted for outcome in outcomes):
                     self._recent.forget(prepared.first.workspace)
                     self._insert_new(prepared, [row for row, _ in flagged])
-                    # repeats leave gaps
-                    self._last[prepared.first.workspace] += prepared.count
-                    self._whole = dict(self._last)
                 staging.empty()
         finally:
             self._free.put(staging)
@@ -258,9 +256,14 @@ class Writer:
             chosen += " WHERE row NOT IN {without:Array(UInt64)}"
         try:
             self._insert("{first:UInt64} + row", chosen, {"first": first, "without": list(without)})
-        except ClickHouseError:
-            self._undo(workspace, first)
+        except ClickHouseError as error:
+            self._undo(workspace, first, error)
             raise
+        finally:
+            # Repeats leave gaps. After a failure too no number is given twice, and the feed shows
+            # what the pages show.
+            self._last[workspace] += prepared.count
+            self._whole = dict(self._last)
 
     def _insert(self, numbers: str, chosen: str, parameters: dict[str, object]) -> None:
         made = ", ".join(columns.INSERTED)
@@ -292,16 +295,22 @@ class Writer:
             f"(SELECT workspace, timestamp, event_id FROM {staging.rows}))"
         )
 
-    def _undo(self, workspace: str, first: int) -> None:
-        """Remove what an insert has left that failed between two months."""
-        parts = self._client.query(
-            f"SELECT _part, min(seq) FROM {self._events} WHERE _part IN (SELECT _part "
-            f"FROM {self._events} WHERE workspace = {{workspace:String}} "
-            "AND seq >= {first:UInt64}) GROUP BY _part HAVING min(seq) >= {first:UInt64}",
-            {"workspace": workspace, "first": first},
-        )
-        for name, _ in parts.result_rows:
-            self._client.command(f"ALTER TABLE {self._events} DROP PART '{name}'")
+    def _undo(self, workspace: str, first: int, error: ClickHouseError) -> None:
+        """Remove what an insert has left that failed between two months. Raises StoreUnavailable:
+        some of it stays, since that fails too, or the engine has merged it with other events."""
+        try:
+            parts = self._client.query(
+                "SELECT _part, min(workspace = {workspace:String} AND seq >= {first:UInt64}) "
+                f"FROM {self._events} WHERE _part IN (SELECT _part FROM {self._events} "
+                "WHERE workspace = {workspace:String} AND seq >= {first:UInt64}) GROUP BY _part",
+                {"workspace": workspace, "first": first},
+            ).result_rows
+            for name, _ in (part for part in parts if part[1]):
+                self._client.command(f"ALTER TABLE {self._events} DROP PART '{name}'")
+        except ClickHouseError:
+            raise StoreUnavailable(_HALF) from error
+        if not all(ours for _, ours in parts):
+            raise StoreUnavailable(_HALF) from error
 
     # -- small batches
 

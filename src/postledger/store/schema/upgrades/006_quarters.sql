@@ -1,6 +1,6 @@
--- from_15, from_30, from_45: how many events of an hour are of its later quarters, for days of zones
---   that are half an hour or a quarter from UTC. In a table made anew, since the columns that the
---   old one sums cannot be altered.
+-- events_from_15 and so on: what is of the later quarters of an hour, for days of zones that are half
+--   an hour or a quarter from UTC. In a table made anew, since the columns that the old one sums
+--   cannot be altered.
 --
 -- Only what is before the horizon is taken over, since its events are gone; all of an hour counts in
 -- its first quarter there. The server folds the rest anew from the events; meanwhile it counts them.
