@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -117,9 +118,10 @@ EVENTS = [made(number, random.Random(number)) for number in range(1500)]
 def warsaw(server: Server) -> Client:
     """A workspace in Warsaw with `EVENTS`."""
     ring = keyring_of(server)
-    ring.create_workspace("netcore-stats")
-    ring.set_option("netcore-stats", "timezone", "Europe/Warsaw")
-    client = new_client(server, workspace="netcore-stats")
+    name = f"netcore-stats-{uuid4().hex[:8]}"  # a worker may come back to this module
+    ring.create_workspace(name)
+    ring.set_option(name, "timezone", "Europe/Warsaw")
+    client = new_client(server, workspace=name)
     assert len(EVENTS) == client.store(*EVENTS)["accepted"]
     return client
 

@@ -191,7 +191,7 @@ def arguments(function: Callable[..., Sql]) -> st.SearchStrategy[dict[str, Any]]
     )
 
 
-_LOOK = re.compile(r"FROM db\.\w+ (?:ARRAY JOIN .*?\) AS \w+ )?(?:PRE)?WHERE ")
+_LOOK = re.compile(r"FROM db\.\w+ (?:ARRAY JOIN .*?[\])] AS \w+ )?(?:PRE)?WHERE ")
 _END = re.compile(r"\)| GROUP BY | ORDER BY | LIMIT | HAVING | SETTINGS | UNION ALL ")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
 
