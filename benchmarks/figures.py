@@ -28,6 +28,7 @@ from postledger.store.rollups import Rollups, last_numbers
 
 _TIMES = 9
 _COUNTS = ("count_injected", "count_delivered", "count_bounce", "count_spam_complaint")
+_BYTES = ("metric", "total_msg_volume")
 Question = list[tuple[str, str]]
 
 
@@ -58,6 +59,7 @@ def questions() -> Iterator[tuple[str, Question]]:
     for zone in ("UTC", "Europe/Warsaw", "Asia/Kolkata"):
         daily = [("interval", "day"), ("timezone", zone)]
         yield f"whole history by day, {zone}", [*whole, *counts, *daily]
+        yield f"the same, bytes instead of counts, {zone}", [*whole, _BYTES, *daily]
     one = [("recipient_domain", "gmail.com"), ("interval", "day")]
     yield "whole history by day, one recipient domain", [*whole, *counts, *one]
     two = [("recipient_domain", "gmail.com"), ("tag", "vip")]
