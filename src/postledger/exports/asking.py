@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from postledger.exports.files import PARQUET
 from postledger.query import EventQuery, Filter, Match
 from postledger.state.exports import Job
 from postledger.store.export import Extract
@@ -76,12 +75,6 @@ class AskedLogs:
 def kind_of(job: Job) -> str:
     """The kind of a job; one that does not say it is of events."""
     return str(job.asked.get("kind", EVENTS))
-
-
-def compression_of(job: Job) -> str:
-    """What is to be done to the bytes of a job; `none` for a format that compresses within."""
-    asked: Mapping[str, Any] = job.asked
-    return "none" if asked["format"] == PARQUET else str(asked["compression"])
 
 
 def extract_of(job: Job) -> Extract:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from postledger.dialects import netcore
-from postledger.exports.asking import compression_of, extract_of
+from postledger.exports.asking import extract_of
 from postledger.state.exports import Job
-from postledger.store.export import Extractor
+from postledger.store.export import Extractor, Piece
 from postledger.store.reader import Reader
 
 Stopped = Callable[[], bool]
@@ -25,13 +25,9 @@ class Content(Protocol):
     def rows(self) -> int:
         """How many rows were given, reckoned until all were."""
 
-    @property
-    def writes(self) -> bool:
-        """Whether it writes the file itself."""
-
-    def pieces(self, stopped: Stopped, file: int, /) -> AbstractContextManager[Iterator[bytes]]:
-        """The bytes, some at a time; those that have been written to `file`, a descriptor, by who
-        `writes`. They end early when `stopped`; the caller knows that it was."""
+    def pieces(self, stopped: Stopped) -> AbstractContextManager[Iterator[Piece]]:
+        """The bytes, some at a time, each piece until the next one. They end early when `stopped`;
+        the caller knows that it was."""
 
 
 Kind = Callable[[Job], Content]
@@ -46,24 +42,20 @@ class EventFile:
         self._mark = job.id
         self._ended = False
         self.total = extractor.count(self._extract)
-        self.writes = extractor.writes and compression_of(job) == "none"
 
     @property
     def rows(self) -> int:
         return self.total if self._ended else int(self.total * self._extractor.share(self._mark))
 
     @contextmanager
-    def pieces(self, stopped: Stopped, file: int) -> Iterator[Iterator[bytes]]:
-        into = file if self.writes else None
-        with self._extractor.stream(self._extract, self._mark, stopped, into) as pieces:
+    def pieces(self, stopped: Stopped) -> Iterator[Iterator[Piece]]:
+        with self._extractor.stream(self._extract, self._mark, stopped) as pieces:
             yield pieces
         self._ended = True
 
 
 class LogFile:
     """Messages with the state in which they are when they are read, a page at a time."""
-
-    writes = False
 
     def __init__(self, reader: Reader, job: Job) -> None:
         self._reader = reader
@@ -73,7 +65,7 @@ class LogFile:
         self.rows = 0
 
     @contextmanager
-    def pieces(self, stopped: Stopped, _file: int) -> Iterator[Iterator[bytes]]:
+    def pieces(self, stopped: Stopped) -> Iterator[Iterator[Piece]]:
         yield self._pieces(stopped)
 
     def _pieces(self, stopped: Stopped) -> Iterator[bytes]:

@@ -37,12 +37,12 @@ def owner_of(directory: Path) -> str:
 
 
 class _Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
+    def compress(self, data: bytes | memoryview, /) -> bytes | memoryview: ...
     def flush(self) -> bytes: ...
 
 
 class _Plain:
-    def compress(self, data: bytes, /) -> bytes:
+    def compress(self, data: bytes | memoryview, /) -> bytes | memoryview:
         return data
 
     def flush(self) -> bytes:
@@ -69,7 +69,7 @@ class Sink:
         self._path = path
         self._part = path.with_name(path.name + ".part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._part.open("w+b")
+        self._file = self._part.open("wb")
         self._compressor = _COMPRESSORS[compression]()
         self._digest = hashlib.sha256()
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="export-disk")
@@ -77,18 +77,8 @@ class Sink:
         self._on_disk = 0
         self.bytes = 0
 
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes | memoryview) -> None:
         self._put(self._compressor.compress(piece))
-
-    def note(self, piece: bytes) -> None:
-        """What another one has written to the file, in its order, instead of `write`."""
-        self._digest.update(piece)
-        self.bytes += len(piece)
-        if self.bytes - self._on_disk >= _AHEAD and (self._ahead is None or self._ahead.done()):
-            self._go_ahead()
 
     def finish(self) -> str:
         """Put the file in its place, for good; the SHA-256 of it."""
@@ -109,9 +99,12 @@ class Sink:
             self._file.close()
         remove(self._path)
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, data: bytes | memoryview) -> None:
         self._file.write(data)
-        self.note(data)
+        self._digest.update(data)
+        self.bytes += len(data)
+        if self.bytes - self._on_disk >= _AHEAD and (self._ahead is None or self._ahead.done()):
+            self._go_ahead()
 
     def _go_ahead(self) -> None:
         """Begin to put on disk what has been written; raises what the last time came to."""

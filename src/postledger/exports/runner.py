@@ -14,9 +14,9 @@ from pathlib import Path
 import structlog
 
 from postledger.errors import NotFound, PostledgerError, StoreFull, StoreUnavailable
-from postledger.exports.asking import Request, compression_of, kind_of
+from postledger.exports.asking import Request, kind_of
 from postledger.exports.contents import Content, Kind
-from postledger.exports.files import Sink, name_of, owner_of, remove
+from postledger.exports.files import PARQUET, Sink, name_of, owner_of, remove
 from postledger.settings import Settings
 from postledger.state.exports import CANCELLED, DONE, FAILED, RUNNING, Job, Jobs
 
@@ -144,7 +144,8 @@ class Runner:
         content = self._kinds[kind_of(job)](job)
         self._change(job, rows_total=content.total, rows=0, bytes=0, sha256=None)
         self._check_room()
-        sink = Sink(self._path(job), compression_of(job))
+        within = job.asked["format"] == PARQUET
+        sink = Sink(self._path(job), "none" if within else job.asked["compression"])
         try:
             self._fill(sink, job, content)
             self._check(job)
@@ -164,10 +165,9 @@ class Runner:
 
     def _fill(self, sink: Sink, job: Job, content: Content) -> None:
         said = time.monotonic()
-        take = sink.note if content.writes else sink.write
-        with content.pieces(lambda: self._stopped(job), sink.fileno()) as pieces:
+        with content.pieces(lambda: self._stopped(job)) as pieces:
             for piece in pieces:
-                take(piece)
+                sink.write(piece)
                 if time.monotonic() - said >= _PROGRESS_SECONDS:
                     self._check_room()
                     self._change(job, rows=content.rows, bytes=sink.bytes)

@@ -42,6 +42,8 @@ def serve(settings: Settings, demo: int = 0) -> int:
     listener = _listen(settings)
     engine = Engine(settings)
     try:
+        if broken := engine.set_aside():
+            _LOG.error("parts_set_aside", parts=broken)
         keyring = open_keyring(settings)
         writer = Writer(engine, VOCABULARIES)
         key = _first_key(keyring, settings)

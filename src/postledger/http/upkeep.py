@@ -1,4 +1,5 @@
-"""What a server does beside answering: folds events, merges parts, removes what is too old."""
+"""What a server does beside answering: folds events, merges parts, removes what is too old, looks
+whether the disk has what was merged."""
 
 import asyncio
 import time
@@ -24,6 +25,8 @@ _QUIET_SECONDS = 1
 _MOST_BEHIND = 100_000
 """Events that a question for figures may have to count because they are not folded yet."""
 _RETAIN_EVERY_SECONDS = 3600
+_CHECK_EVERY_SECONDS = 60
+"""The engine merges by itself too, and removes what it has merged after eight minutes."""
 T = TypeVar("T")
 
 
@@ -51,6 +54,8 @@ class _Upkeep:
         self._lane = lane
         self._settings = settings
         self._retention = Retention(engine)
+        self._engine = engine
+        self._checked = time.monotonic()
         self._tidy = Tidy(engine) if engine.embedded and settings.quiet_seconds else None
         self._retained = float("-inf")
         self._told: dict[str, str] = {}
@@ -60,6 +65,7 @@ class _Upkeep:
             await self._try("fold", self._fold)
             await self._try("retain", self._retain)
             await self._try("merge", self._merge)
+            await self._try("check", self._check)
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def stop(self) -> None:
@@ -111,6 +117,11 @@ class _Upkeep:
         while self._lane.quiet_seconds >= self._settings.quiet_seconds:
             if not await self._in_thread(tidy.once):
                 break
+
+    async def _check(self) -> None:
+        if time.monotonic() - self._checked >= _CHECK_EVERY_SECONDS:
+            await self._in_thread(self._engine.sure_of_all)
+            self._checked = time.monotonic()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)

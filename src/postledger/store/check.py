@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from postledger.errors import PostledgerError, StartError
 from postledger.settings import Settings
 from postledger.store.engine import DATABASE, LOCK, MARKER, NEWEST, check_directory, connect, place
+from postledger.store.parts import SET_ASIDE
 from postledger.store.rollups import Comparison, compare
 
 _MANY_PARTS = 300
@@ -82,6 +83,7 @@ def _look(settings: Settings, database: str) -> Iterator[Finding]:
         version = _number(client, f"SELECT max(version) FROM {database}.migrations")
         yield _schema(version)
         yield _parts(client, database)
+        yield from _set_aside(client, database)
         if version == NEWEST:
             yield _rollups(compare(client, database))
 
@@ -127,6 +129,18 @@ def _parts(client: Client, database: str) -> Finding:
             "send larger batches, or give the engine time to merge",
         )
     return Finding("ok", "parts", f"at most {most} in a month")
+
+
+def _set_aside(client: Client, database: str) -> Iterator[Finding]:
+    found = client.query(SET_ASIDE, {"database": database}).result_rows
+    if found:
+        names = ", ".join(name for (name,) in found)
+        yield Finding(
+            "error",
+            "parts",
+            f"the disk did not have all of these, so that what was in them is not read: {names}",
+            "restore a backup, or send their events again; then remove them from `detached`",
+        )
 
 
 def _number(client: Client, query: str, **parameters: Any) -> int:

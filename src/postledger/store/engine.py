@@ -15,7 +15,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -30,14 +30,14 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from postledger.errors import (
     BadSettings,
     ForeignStore,
-    PostledgerError,
     StartError,
     StoreFull,
     StoreLocked,
     StoreUnavailable,
 )
-from postledger.settings import Settings
+from postledger.settings import MIB, Settings
 from postledger.store import columns, dimensions
+from postledger.store.parts import Parts
 
 MARKER = "postledger.json"
 LOCK = "postledger.lock"
@@ -93,13 +93,14 @@ class Engine:
         try:
             self.database = self._name_of_database()
             self.writer = self.client(columns.WRITE_SETTINGS)
+            self._parts = self._watched() if self.embedded else None
             self._migrate()
             self._readers: queue.SimpleQueue[Client] = queue.SimpleQueue()
             for _ in range(settings.readers):
                 self._readers.put(self.client(self._read_settings()))
         except Exception as error:
             self.close()
-            if isinstance(error, PostledgerError):
+            if isinstance(error, StartError):
                 raise
             raise StartError(
                 f"the store at {self._shown()} cannot be opened: {_first(error)}"
@@ -146,6 +147,31 @@ class Engine:
     def free_bytes(self) -> int | None:
         """Free room where the embedded store lies; None for a server."""
         return shutil.disk_usage(self.directory).free if self.directory else None
+
+    @contextmanager
+    def sure(self, table: str) -> Iterator[None]:
+        """When the block is left, the disk has all that was stored in the table: see `Parts`."""
+        with self._parts.sure(table) if self._parts else nullcontext():
+            yield
+
+    def sure_of_all(self) -> None:
+        """The disk has all that was stored, and merged since. Raises StoreUnavailable."""
+        if self._parts:
+            with translated():
+                self._parts.sure_of_all()
+
+    def set_aside(self) -> list[str]:
+        """Parts of tables that were found broken when the store was opened; nobody reads them."""
+        return self._parts.set_aside() if self._parts else []
+
+    def _watched(self) -> Parts:
+        return Parts(self.client({}), self.database, self._write_failed)
+
+    def _write_failed(self) -> StoreUnavailable:
+        free = self.free_bytes()
+        return (
+            StoreFull(_FULL) if free is not None and free < _LITTLE else StoreUnavailable(_BROKEN)
+        )
 
     # -- opening
 
@@ -216,11 +242,13 @@ class Engine:
             self._run(statements)
         for number, statements in upgrades():
             if number > found:
-                if found:
-                    self._run(statements)
-                self.writer.command(
-                    f"INSERT INTO {self.database}.migrations (version) VALUES ({number})"
-                )
+                for statement in statements if found else ():
+                    self._run([statement])
+                    self.sure_of_all()  # before the next one removes what this one has copied
+                with self.sure("migrations"):
+                    self.writer.command(
+                        f"INSERT INTO {self.database}.migrations (version) VALUES ({number})"
+                    )
 
     def _run(self, statements: Iterable[str]) -> None:
         for statement in statements:
@@ -284,6 +312,8 @@ def translated() -> Iterator[None]:
         raise _in_our_words(error) from error
 
 
+_LITTLE = 16 * MIB
+_BROKEN = "the disk did not take all that was to be stored; nothing was stored of this request"
 _FULL = "the disk of the store is full; free some room, nothing was stored of this request"
 
 

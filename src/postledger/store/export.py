@@ -2,8 +2,8 @@
 
 The engine writes, and keeps no more than a few blocks. A server streams over HTTP. The embedded
 engine streams few formats to its caller, and gives the others whole, in memory; so it writes `INTO
-OUTFILE`. The file is the caller's own, which is read here while it grows, or a pipe where the
-caller has to do something with the bytes before they are written.
+OUTFILE`, and the file is a pipe that is read here. Not a real file: the engine does not notice that
+a write to the disk fails (`store/parts.py`).
 """
 
 import fcntl
@@ -28,10 +28,9 @@ from postledger.store.sql import Sql
 
 FORMATS = ("csv", "ndjson", "parquet")
 COMPRESSIONS = ("none", "gzip", "zstd")
+Piece = bytes | memoryview
 _PIECE = 1024 * 1024
 _LOOK_MS = 200
-_WAIT_SECONDS = 0.02
-"""Until there is more in a file that grows."""
 _SETTINGS: dict[str, object] = {
     "max_threads": 2,
     "os_thread_priority": 10,  # searches first
@@ -76,27 +75,16 @@ class Extractor:
         with self._client() as client, translated():
             return int(client.raw_query(sql.text, sql.parameters, fmt="TSVRaw"))
 
-    @property
-    def writes(self) -> bool:
-        """Whether it can write files itself."""
-        return self._engine.embedded
-
     @contextmanager
     def stream(
-        self, extract: Extract, mark: str, stopped: Callable[[], bool], file: int | None = None
-    ) -> Iterator[Iterator[bytes]]:
-        """The pieces of the file. It ends early when `stopped`; the caller knows that it was.
-
-        `file`: the descriptor of a file to write into, for who `writes`; the pieces are what was
-        written."""
+        self, extract: Extract, mark: str, stopped: Callable[[], bool]
+    ) -> Iterator[Iterator[Piece]]:
+        """The pieces of the file, each until the next one. It ends early when `stopped`; the caller
+        knows that it was."""
         sql = statement(extract, self._engine.database, mark)
         with self._client(_codec(extract)) as client, translated():
-            work = _Work(client, sql, _FORMS[extract.format], mark, stopped)
-            if file is not None:
-                made = self._written(work, file)
-            else:
-                made = self._piped(work) if self._engine.embedded else self._served(work)
-            with closing(made) as pieces:
+            way = self._piped if self._engine.embedded else self._served
+            with closing(way(client, sql, _FORMS[extract.format], stopped, mark)) as pieces:
                 yield pieces
 
     def share(self, mark: str) -> float:
@@ -110,54 +98,52 @@ class Extractor:
         read, whole = found[0] if found else (0, 0)
         return min(read / whole, 1.0) if whole else 0.0
 
-    # -- the three ways
+    # -- the two ways
 
-    def _served(self, work: "_Work") -> Generator[bytes, None, None]:
-        body: Any = work.client.raw_stream(work.sql.text, work.sql.parameters, fmt=work.form)
+    def _served(
+        self, client: Client, sql: Sql, form: str, stopped: Callable[[], bool], _: str
+    ) -> Generator[Piece, None, None]:
+        body: Any = client.raw_stream(sql.text, sql.parameters, fmt=form)
         with closing(body):
-            while not work.stopped() and (piece := body.read(_PIECE)):
+            while not stopped() and (piece := body.read(_PIECE)):
                 yield piece
 
-    def _piped(self, work: "_Work") -> Generator[bytes, None, None]:
+    def _piped(
+        self, client: Client, sql: Sql, form: str, stopped: Callable[[], bool], mark: str
+    ) -> Generator[Piece, None, None]:
+        failures: list[Exception] = []
+        room = memoryview(bytearray(_PIECE))
         out, into = os.pipe()
         fcntl.fcntl(out, fcntl.F_SETPIPE_SZ, _PIECE)
+
+        def write() -> None:
+            text = f"{sql.text} INTO OUTFILE '/dev/fd/{into}' TRUNCATE FORMAT {form}"
+            try:
+                client.raw_query(text, sql.parameters)
+            except Exception as error:  # noqa: BLE001 -- raised where the pipe is read
+                failures.append(error)
+            finally:
+                os.close(into)
+
         ready = select.poll()
         ready.register(out, select.POLLIN)
-        writer = _Writer(work, into, then=lambda: os.close(into))
+        writer = threading.Thread(target=write, name="export-engine", daemon=True)
+        writer.start()
         try:
-            while not work.stopped():
+            while not stopped():
                 if not ready.poll(_LOOK_MS):
                     continue
-                piece = os.read(out, _PIECE)
-                if not piece:
+                size = os.readv(out, [room])
+                if not size:
                     break
-                yield piece
+                yield room[:size]
         finally:
             os.close(out)  # the engine's next write fails, which ends its query
-            self._end(writer, work.mark)
-        writer.check()
-
-    def _written(self, work: "_Work", file: int) -> Generator[bytes, None, None]:
-        writer, at = _Writer(work, file), 0
-        try:
-            while not work.stopped():
-                is_all = not writer.is_alive()
-                piece = os.pread(file, _PIECE, at)
-                if piece:
-                    at += len(piece)
-                    yield piece
-                elif is_all:
-                    break
-                else:
-                    writer.join(_WAIT_SECONDS)
-        finally:
-            self._end(writer, work.mark)
-        writer.check()
-
-    def _end(self, writer: "_Writer", mark: str) -> None:
-        if writer.is_alive():
-            self._kill(mark)
-        writer.join()
+            if writer.is_alive():
+                self._kill(mark)
+            writer.join()
+        if failures and not stopped():
+            raise failures[0]
 
     def _kill(self, mark: str) -> None:
         with suppress(ClickHouseError, PostledgerError):
@@ -178,46 +164,6 @@ class Extractor:
             yield client
         finally:
             self._free.append(client)
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A stream that is being made."""
-
-    client: Client
-    sql: Sql
-    form: str
-    mark: str
-    stopped: Callable[[], bool]
-
-
-class _Writer(threading.Thread):
-    """Has the engine write into an open file or pipe, until all is written or it fails."""
-
-    def __init__(self, work: _Work, file: int, then: Callable[[], None] = lambda: None) -> None:
-        """`then` is done in any case."""
-        super().__init__(name="export-engine", daemon=True)
-        self._work = work
-        self._file = file
-        self._then = then
-        self._failure: Exception | None = None
-        self.start()
-
-    def run(self) -> None:
-        sql, form = self._work.sql, self._work.form
-        # APPEND: into what is there; else the engine writes beside it, and renames
-        text = f"{sql.text} INTO OUTFILE '/dev/fd/{self._file}' APPEND FORMAT {form}"
-        try:
-            self._work.client.raw_query(text, sql.parameters)
-        except Exception as error:  # noqa: BLE001 -- raised where it is read
-            self._failure = error
-        finally:
-            self._then()
-
-    def check(self) -> None:
-        """Raises what it failed with, unless it was to stop."""
-        if self._failure and not self._work.stopped():
-            raise self._failure
 
 
 _RUNNING = "position(query, {mark:String}) > 0 AND position(query, 'system.processes') = 0"

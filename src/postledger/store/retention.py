@@ -23,6 +23,7 @@ def first_day(now: datetime, days: int) -> datetime:
 
 class Retention:
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._client = engine.client({})
         self._database = engine.database
         self._events = f"{engine.database}.events"
@@ -37,6 +38,7 @@ class Retention:
             look = f"SELECT 1 FROM {self._events} WHERE {condition} LIMIT 1"
             if self._client.query(look, old).result_rows:
                 self._client.command(f"DELETE FROM {self._events} WHERE {condition}", old)
+            self._engine.sure_of_all()
 
     def _months(self, before: datetime) -> list[str]:
         """Partitions that are older as a whole."""

@@ -64,6 +64,8 @@ class Rollups:
     """One call at a time, but for looks."""
 
     def __init__(self, engine: Engine, table: str = TABLE) -> None:
+        self._engine = engine
+        self._name = table
         self._client = engine.client(_BESIDE)
         self._events = f"{engine.database}.events"
         self._database = engine.database
@@ -91,7 +93,7 @@ class Rollups:
         """Say that events before `to`, the start of a day in UTC, may be removed. They must have
         been folded, and none must come after this."""
         self._horizon = hours(to)
-        with translated():
+        with translated(), self._engine.sure(self._name):
             self._client.command(
                 f"INSERT INTO {self._table} (dimension, span, hour, {SUMS[0]}) "
                 f"SELECT '{THROUGH}', 'hour', {hours(to)}, 1"  # rows of zeros only are dropped
@@ -104,7 +106,7 @@ class Rollups:
 
     def forget(self, before: datetime) -> None:
         """Remove the roll-ups themselves before a time, the start of a day in UTC."""
-        with translated():
+        with translated(), self._engine.sure(self._name):
             self._client.command(
                 f"DELETE FROM {self._table} WHERE dimension != '{THROUGH}' "
                 f"AND hour < {hours(before)}"
@@ -141,14 +143,15 @@ class Rollups:
             self._stage(step)
             self._through = None  # until it is known how this ends
             self._changes += 1  # in this order: who looks reads them the other way round
-            self._client.command(
-                f"INSERT INTO {self._table} ({_STEP_COLUMNS}) {_step_rows(self._folding)}",
-                {
-                    "workspaces": [workspace for workspace, _, _ in step],
-                    "advance": [last - after for _, after, last in step],
-                },
-                settings=_ONE_PART,
-            )
+            with self._engine.sure(self._name):
+                self._client.command(
+                    f"INSERT INTO {self._table} ({_STEP_COLUMNS}) {_step_rows(self._folding)}",
+                    {
+                        "workspaces": [workspace for workspace, _, _ in step],
+                        "advance": [last - after for _, after, last in step],
+                    },
+                    settings=_ONE_PART,
+                )
             self._client.command(f"TRUNCATE TABLE {self._folding}")
         self._through = done | {workspace: last for workspace, _, last in step}
         return True
@@ -208,10 +211,11 @@ def rebuild(engine: Engine) -> Iterator[tuple[int, int]]:
     with translated():
         engine.writer.command(f"DROP TABLE IF EXISTS {new} SYNC")
         engine.writer.command(f"CREATE TABLE {new} AS {old}")
-        engine.writer.command(
-            f"INSERT INTO {new} SELECT * FROM {old} WHERE if(dimension = '{THROUGH}', "
-            f"workspace = '', hour < {horizon})"
-        )
+        with engine.sure(_NEW):
+            engine.writer.command(
+                f"INSERT INTO {new} SELECT * FROM {old} WHERE if(dimension = '{THROUGH}', "
+                f"workspace = '', hour < {horizon})"
+            )
         found = engine.writer.query(last_numbers(engine.database))
     stored = {workspace: int(number) for workspace, number in found.result_rows}
     rollups = Rollups(engine, _NEW)

@@ -15,6 +15,7 @@ _LARGEST = 4096 * MIB
 
 class Tidy:
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._database = engine.database
         self._client = engine.client({})
         self._stop = engine.client({})
@@ -37,6 +38,8 @@ class Tidy:
             for table, partition in found:
                 where = f"{self._database}.{table} PARTITION ID '{partition}'"
                 self._client.command(f"OPTIMIZE TABLE {where}")
+                with self._engine.sure(table):  # not around it: to merge may take minutes
+                    pass
         return bool(found)
 
     def stop(self) -> None:

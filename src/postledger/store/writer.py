@@ -18,6 +18,7 @@ import queue
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -255,8 +256,10 @@ class Writer:
         if without:
             chosen += " WHERE row NOT IN {without:Array(UInt64)}"
         try:
-            self._insert("{first:UInt64} + row", chosen, {"first": first, "without": list(without)})
-        except ClickHouseError as error:
+            with self._engine.sure("events"):
+                given = {"first": first, "without": list(without)}
+                self._insert("{first:UInt64} + row", chosen, given)
+        except (ClickHouseError, StoreUnavailable) as error:
             self._undo(workspace, first, error)
             raise
         finally:
@@ -295,7 +298,7 @@ class Writer:
             f"(SELECT workspace, timestamp, event_id FROM {staging.rows}))"
         )
 
-    def _undo(self, workspace: str, first: int, error: ClickHouseError) -> None:
+    def _undo(self, workspace: str, first: int, error: Exception) -> None:
         """Remove what an insert has left that failed between two months. Raises StoreUnavailable:
         some of it stays, since that fails too, or the engine has merged it with other events."""
         try:
@@ -305,9 +308,10 @@ class Writer:
                 "WHERE workspace = {workspace:String} AND seq >= {first:UInt64}) GROUP BY _part",
                 {"workspace": workspace, "first": first},
             ).result_rows
-            for name, _ in (part for part in parts if part[1]):
-                self._client.command(f"ALTER TABLE {self._events} DROP PART '{name}'")
-        except ClickHouseError:
+            with self._engine.sure("events") if parts else nullcontext():
+                for name, _ in (part for part in parts if part[1]):
+                    self._client.command(f"ALTER TABLE {self._events} DROP PART '{name}'")
+        except (ClickHouseError, StoreUnavailable):
             raise StoreUnavailable(_HALF) from error
         if not all(ours for _, ours in parts):
             raise StoreUnavailable(_HALF) from error
@@ -425,7 +429,8 @@ class Writer:
         with translated():
             if made is not None:
                 self._doubtful = True
-                self._client.raw_insert(self._events, few.COLUMNS, made, fmt=few.FORMAT)
+                with self._engine.sure("events"):
+                    self._client.raw_insert(self._events, few.COLUMNS, made, fmt=few.FORMAT)
                 self._journal.clear()
             else:
                 self._flush_many()
@@ -449,7 +454,8 @@ class Writer:
                 "ORDER BY seq LIMIT 1 BY workspace, timestamp, event_id"
             )
         self._doubtful = True
-        self._insert("seq", chosen, {})
+        with self._engine.sure("events"):
+            self._insert("seq", chosen, {})
         self._journal.clear()
         self._small.empty()
 
