@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from conftest import Client, Server
-from making import event, iso
+from making import ALL_TIME, event, iso
 from postledger.store.tidy import FEW_PARTS
 
 
@@ -130,3 +130,19 @@ def _spoil(running: Server, statement: str) -> None:
     )
     dsn = f"chdb://{running.directory}/data/events"
     subprocess.run([sys.executable, "-c", code, dsn, statement], check=True, capture_output=True)
+
+
+def test_parts_that_are_not_whole_are_told(start: Callable[..., Server]) -> None:
+    """What the engine puts aside at a start is in the log, and `doctor` names it."""
+    running = start().start()
+    running.client.store(delivered(1, campaign_id="c"))
+    running.stop()
+    (file,) = running.directory.glob("data/**/2*_1_1_0/data.bin")
+    file.write_bytes(file.read_bytes()[:-1])
+    running.start()
+    assert [] == running.client.get(f"/ledger/v1/events?{ALL_TIME}")["events"]
+    assert "parts_set_aside" in running.log.read_text()
+    assert file.parent.name in running.log.read_text()
+    running.stop()
+    said = running.command("doctor", status=1)
+    assert f"what was in them is not read: events broken-on-start_{file.parent.name}" in said
