@@ -14,7 +14,7 @@ import queue
 import re
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.resources import files
@@ -240,15 +240,20 @@ class Engine:
             )
         for _, statements in _files(files(__package__) / "schema"):
             self._run(statements)
+        if not found:
+            self._note([number for number, _ in upgrades()])
+            return
         for number, statements in upgrades():
             if number > found:
-                for statement in statements if found else ():
+                for statement in statements:
                     self._run([statement])
                     self.sure_of_all()  # before the next one removes what this one has copied
-                with self.sure("migrations"):
-                    self.writer.command(
-                        f"INSERT INTO {self.database}.migrations (version) VALUES ({number})"
-                    )
+                self._note([number])
+
+    def _note(self, numbers: Sequence[int]) -> None:
+        values = ", ".join(f"({number})" for number in numbers)
+        with self.sure("migrations"):
+            self.writer.command(f"INSERT INTO {self.database}.migrations (version) VALUES {values}")
 
     def _run(self, statements: Iterable[str]) -> None:
         for statement in statements:
