@@ -69,6 +69,11 @@ class Open:
         arrivals = [Arrival("w", line, 1) for line in lines(first, count, size=3000)]
         return sum(one.accepted for one in self.writer.store_small(arrivals))
 
+    def store_in_parts(self) -> None:
+        """1,200 events, of which each month has six parts."""
+        for number in range(6):
+            assert 200 == self.store(200 * number, 200)
+
     def merge(self) -> None:
         """As the engine does by itself."""
         self.engine.writer.command("OPTIMIZE TABLE postledger.events FINAL")
@@ -140,8 +145,7 @@ def flushes_and_ends(directory: str) -> int:
 
 def tidies(directory: str) -> int:
     with opened(directory) as store:
-        for number in range(6):
-            assert 200 == store.store(200 * number, 200)
+        store.store_in_parts()
         tidy = Tidy(store.engine)
         with failing_disk():
             while tidy.once():
@@ -154,8 +158,7 @@ def tidies(directory: str) -> int:
 
 def merges(directory: str) -> int:
     with opened(directory) as store:
-        for number in range(6):
-            assert 200 == store.store(200 * number, 200)
+        store.store_in_parts()
         with failing_disk():
             store.merge()
             store.engine.sure_of_all()

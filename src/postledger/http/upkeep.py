@@ -44,29 +44,38 @@ async def upkeep(
         await work.stop()
         with suppress(asyncio.CancelledError):
             await task
-        work.thread.shutdown()
+        work.threads.shutdown()
 
 
 class _Upkeep:
     def __init__(self, engine: Engine, rollups: Rollups, lane: Lane, settings: Settings) -> None:
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="upkeep")
+        self.threads = ThreadPoolExecutor(2, thread_name_prefix="upkeep")  # for work, and to watch
         self._rollups = rollups
         self._lane = lane
         self._settings = settings
         self._retention = Retention(engine)
         self._engine = engine
-        self._checked = time.monotonic()
         self._tidy = Tidy(engine) if engine.embedded and settings.quiet_seconds else None
         self._retained = float("-inf")
         self._told: dict[str, str] = {}
 
     async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._work())
+            tasks.create_task(self._watch())
+
+    async def _work(self) -> None:
         while True:
             await self._try("fold", self._fold)
             await self._try("retain", self._retain)
             await self._try("merge", self._merge)
-            await self._try("check", self._check)
             await asyncio.sleep(_EVERY_SECONDS)
+
+    async def _watch(self) -> None:
+        """Beside the work, of which a step may take minutes."""
+        while True:
+            await asyncio.sleep(_CHECK_EVERY_SECONDS)
+            await self._try("check", lambda: self._in_thread(self._engine.sure_of_all))
 
     async def stop(self) -> None:
         """Break off what takes long."""
@@ -118,10 +127,5 @@ class _Upkeep:
             if not await self._in_thread(tidy.once):
                 break
 
-    async def _check(self) -> None:
-        if time.monotonic() - self._checked >= _CHECK_EVERY_SECONDS:
-            await self._in_thread(self._engine.sure_of_all)
-            self._checked = time.monotonic()
-
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work)

@@ -318,7 +318,7 @@ def translated() -> Iterator[None]:
 
 
 _LITTLE = 16 * MIB
-_BROKEN = "the disk did not take all that was to be stored; nothing was stored of this request"
+_BROKEN = "the disk did not take all that was to be stored"
 _FULL = "the disk of the store is full; free some room, nothing was stored of this request"
 
 

@@ -24,8 +24,6 @@ from postledger.errors import StoreUnavailable
 
 _LOG = structlog.get_logger()
 
-TABLES = ("events", "rollups")
-"""Tables that the engine merges by itself."""
 BESIDE = frozenset(
     {
         "checksums.txt",

@@ -256,9 +256,7 @@ class Writer:
         if without:
             chosen += " WHERE row NOT IN {without:Array(UInt64)}"
         try:
-            with self._engine.sure("events"):
-                given = {"first": first, "without": list(without)}
-                self._insert("{first:UInt64} + row", chosen, given)
+            self._insert("{first:UInt64} + row", chosen, {"first": first, "without": list(without)})
         except (ClickHouseError, StoreUnavailable) as error:
             self._undo(workspace, first, error)
             raise
@@ -270,10 +268,11 @@ class Writer:
 
     def _insert(self, numbers: str, chosen: str, parameters: dict[str, object]) -> None:
         made = ", ".join(columns.INSERTED)
-        self._client.command(
-            f"INSERT INTO {self._events} (seq, {made}) SELECT {numbers}, {made} FROM {chosen}",
-            parameters,
-        )
+        with self._engine.sure("events"):
+            self._client.command(
+                f"INSERT INTO {self._events} (seq, {made}) SELECT {numbers}, {made} FROM {chosen}",
+                parameters,
+            )
 
     def _flagged(self, staging: Staging) -> list[tuple[int, int]]:
         """Rows that are not to be stored, in order: a fault, or a repeat."""
@@ -454,8 +453,7 @@ class Writer:
                 "ORDER BY seq LIMIT 1 BY workspace, timestamp, event_id"
             )
         self._doubtful = True
-        with self._engine.sure("events"):
-            self._insert("seq", chosen, {})
+        self._insert("seq", chosen, {})
         self._journal.clear()
         self._small.empty()
 
