@@ -3,12 +3,15 @@
 import errno
 import gzip
 import hashlib
+import mmap
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from postledger.exports import files
 from postledger.exports.files import Sink, name_of, owner_of, remove
@@ -53,22 +56,57 @@ def test_discard(tmp_path: Path) -> None:
     remove(tmp_path / "file")
 
 
-def test_a_disk_that_fails_while_it_is_written_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The system tells a failure once: to the sync beside the writing. It must not be lost."""
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 3 * mmap.PAGESIZE), max_size=6))
+def test_blocks(tmp_path_factory: pytest.TempPathFactory, sizes: list[int]) -> None:
+    """However the pieces lie in the blocks that are written, the file is all of them in order."""
+    path = tmp_path_factory.mktemp("blocks") / "file"
+    pieces = [bytes([at]) * size for at, size in enumerate(sizes)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_BLOCK", mmap.PAGESIZE)
+        sink = Sink(path, "none")
+        for piece in pieces:
+            sink.write(memoryview(piece))
+        sink.finish()
+    assert b"".join(pieces) == path.read_bytes()
 
-    def fail(_: int) -> None:
+
+def test_no_way_past_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not each file system lets writes go past the cache; the file is the same."""
+    opened = os.open
+
+    def refuse(path: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    data = os.urandom(files._BLOCK + 5)
+    sink = Sink(tmp_path / "file", "none")
+    sink.write(data)
+    sink.finish()
+    assert data == (tmp_path / "file").read_bytes()
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """The system tells a failure once, to the write beside the caller or at the end. It must not
+    be lost, and nothing is left of the file."""
+
+    def fail(*_: object) -> int:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(os, "fdatasync", fail)
-    monkeypatch.setattr(files, "_AHEAD", 1000)
     sink = Sink(tmp_path / "file", "none")
-    sink.write(b"x" * 1000)
+    monkeypatch.setattr(os, call, fail)
     with pytest.raises(OSError, match="Input/output"):
-        sink.finish()
+        _fill(sink)
     sink.discard()
     assert [] == list(tmp_path.iterdir())
+
+
+def _fill(sink: Sink) -> None:
+    sink.write(bytes(files._BLOCK + 1))
+    sink.finish()
 
 
 def test_names() -> None:

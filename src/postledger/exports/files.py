@@ -1,7 +1,10 @@
 """The files of exports: written under a temporary name, whole once they have their own."""
 
 import contextlib
+import errno
+import fcntl
 import hashlib
+import mmap
 import os
 import secrets
 import sys
@@ -19,9 +22,8 @@ else:
     from backports import zstd
 
 _GZIP, _LEVEL = 16 + zlib.MAX_WBITS, 6
-_AHEAD = 64 * MIB
-"""Bytes that are written before they are put on disk, beside the writing: all at the end would take
-as long again."""
+_BLOCK = MIB
+_DIRECT: int = getattr(os, "O_DIRECT", 0)
 
 SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 PARQUET = "parquet"
@@ -61,6 +63,74 @@ def name_of(job_id: str, form: str, compression: str) -> str:
     return f"{job_id}.{form}{'' if form == PARQUET else SUFFIXES[compression]}"
 
 
+class _Disk:
+    """A new file, written beside who fills it, block by block and past the page cache.
+
+    To go through the cache took two to six times as long (1 GB in 1.9 to 4.6 s instead of 0.7, and
+    1.1 to 3.3 s of a processor instead of 0.1), and drives out of it what searches read. The device
+    takes whole blocks from where a page begins; the rest of the file goes the usual way.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._handle = _new(path)
+        self._filling, self._other = mmap.mmap(-1, _BLOCK), mmap.mmap(-1, _BLOCK)
+        self._filled = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="export-disk")
+        self._writing: Future[None] | None = None
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Raises OSError, of what was written before too."""
+        left = memoryview(data)
+        while left:
+            size = min(len(left), _BLOCK - self._filled)
+            self._filling[self._filled : self._filled + size] = left[:size]
+            self._filled += size
+            left = left[size:]
+            if self._filled == _BLOCK:
+                self._hand_over()
+
+    def finish(self) -> None:
+        """All is on the disk. Raises OSError: it may not be."""
+        self._settle()
+        flags = fcntl.fcntl(self._handle, fcntl.F_GETFL)
+        fcntl.fcntl(self._handle, fcntl.F_SETFL, flags & ~_DIRECT)
+        _write(self._handle, self._filling[: self._filled])
+        os.fsync(self._handle)
+        self.close()
+
+    def close(self) -> None:
+        """Whatever is written; more than once is as good."""
+        self._thread.shutdown()
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _hand_over(self) -> None:
+        self._settle()
+        self._writing = self._thread.submit(_write, self._handle, self._filling)
+        self._filling, self._other, self._filled = self._other, self._filling, 0
+
+    def _settle(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+
+def _new(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        return os.open(path, flags | _DIRECT, 0o666)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return os.open(path, flags, 0o666)  # a file system without a way past the cache
+
+
+def _write(handle: int, data: mmap.mmap | bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
 class Sink:
     """A file that is being written. `finish` it, or `discard` it."""
 
@@ -69,12 +139,9 @@ class Sink:
         self._path = path
         self._part = path.with_name(path.name + ".part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._part.open("wb")
+        self._disk = _Disk(self._part)
         self._compressor = _COMPRESSORS[compression]()
         self._digest = hashlib.sha256()
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="export-disk")
-        self._ahead: Future[None] | None = None
-        self._on_disk = 0
         self.bytes = 0
 
     def write(self, piece: bytes | memoryview) -> None:
@@ -83,41 +150,21 @@ class Sink:
     def finish(self) -> str:
         """Put the file in its place, for good; the SHA-256 of it."""
         self._put(self._compressor.flush())
-        self._file.flush()
-        self._settle()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        self._disk.finish()
         self._part.rename(self._path)
         sync(self._path.parent)
         return self._digest.hexdigest()
 
     def discard(self) -> None:
         """Remove what was written."""
-        with contextlib.suppress(OSError):  # the reason to discard it, or of no interest any more
-            self._settle()
         with contextlib.suppress(OSError):  # what was not written yet has no room
-            self._file.close()
+            self._disk.close()
         remove(self._path)
 
     def _put(self, data: bytes | memoryview) -> None:
-        self._file.write(data)
+        self._disk.write(data)
         self._digest.update(data)
         self.bytes += len(data)
-        if self.bytes - self._on_disk >= _AHEAD and (self._ahead is None or self._ahead.done()):
-            self._go_ahead()
-
-    def _go_ahead(self) -> None:
-        """Begin to put on disk what has been written; raises what the last time came to."""
-        if self._ahead is not None:
-            self._ahead.result()
-        self._on_disk = self.bytes
-        self._ahead = self._disk.submit(os.fdatasync, self._file.fileno())
-
-    def _settle(self) -> None:
-        """Wait for what was begun. Raises OSError: what was written may not be there."""
-        self._disk.shutdown()
-        if self._ahead is not None:
-            self._ahead.result()
 
 
 def remove(path: Path) -> None:
