@@ -32,7 +32,7 @@ def check_document(body: bytes, *, largest: int) -> Batch:
     records = split_array(body) if body.lstrip()[:1] == b"[" else [_one(body)]
     lines = b"\n".join(records)
     good = NATIVE.all_good(lines, largest=largest)
-    if good is not None and good[0] == len(records):
+    if good is not None:
         return Batch(lines, good[0], unknown_fields=good[1])
     return check_each(records, NATIVE, largest=largest)
 

@@ -77,7 +77,7 @@ def _check(records: Iterable[bytes], largest: int) -> Batch:
 def _check_events(events: list[bytes], largest: int) -> Batch:
     lines = b"\n".join(events)
     good = LOOSE.all_good(lines, largest=largest)
-    if good is not None and good[0] == len(events):
+    if good is not None:
         return Batch(lines, good[0], unknown_fields=good[1])
     return check_each(events, LOOSE, largest=largest)
 
