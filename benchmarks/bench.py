@@ -28,6 +28,10 @@ END = datetime(2026, 11, 21, tzinfo=UTC)
 HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-ndjson"}
 
 
+_QUIET_SECONDS = 7
+"""It merges when nothing has come in for five."""
+
+
 class Server:
     """A Postledger server on a directory, as a user would start it."""
 
@@ -62,6 +66,12 @@ class Server:
         """Bytes of memory."""
         size: int = psutil.Process(self.process.pid).memory_info().rss
         return size
+
+    def settle(self) -> None:
+        """Wait until it has nothing more to do, which would take from who is measured next."""
+        process, quiet = psutil.Process(self.process.pid), 0
+        while quiet < _QUIET_SECONDS:
+            quiet = quiet + 1 if process.cpu_percent(1.0) < 5 else 0
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

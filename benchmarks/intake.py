@@ -1,11 +1,12 @@
 """Intake over HTTP beside the raw engine: the same bytes, on disk before the answer.
 
-    python -m benchmarks.intake [--events 300000] [--rounds 3]
+    python -m benchmarks.intake [--events 500000] [--rounds 5]
 
 The raw engine gets the bytes straight into one table with a column for each field of the registry,
 as `INSERT ... FORMAT JSONEachRow`, with fsync: no check of types, no look for repeats, no numbers,
 unknown fields lost. It is measured with one writer and with two. Rounds of the three alternate, so
-that the machine's moods meet all of them.
+that the machine's moods meet all of them. A round is long enough for Postledger to fold its events
+into roll-ups while it takes them in; what it has to do afterwards is waited for.
 """
 
 import argparse
@@ -31,8 +32,8 @@ RAW_SETTINGS: dict[str, object] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=300_000, help="events a round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--events", type=int, default=500_000, help="events a round")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--singles", type=int, default=20_000)
     parser.add_argument("--raw", help=argparse.SUPPRESS)
@@ -53,6 +54,7 @@ def main() -> None:
                 )
             bodies = bench.batches(options.events, 10_000, seed=number + 1)
             seconds = bench.post_all(server.port, bodies, options.connections)
+            server.settle()
             rates["postledger"].append(options.events / seconds)
             size = statistics.mean(map(len, bodies)) / 10_000
             print(

@@ -37,7 +37,7 @@ from postledger.store.dimensions import (
 from postledger.store.engine import Engine, translated
 
 _NEW = "rollups_new"
-STEP, LARGEST_STEP = 200_000, 1_000_000
+STEP, LARGEST_STEP = 400_000, 1_000_000
 """Numbers of events that one step goes through; they lie in memory meanwhile. Each step looks
 through all parts that may have its numbers, so where much is to be done there are fewer of them."""
 _MOST_WORKSPACES = 50
