@@ -12,10 +12,14 @@ from making import ALL_TIME, event, iso
 from postledger.store.tidy import FEW_PARTS
 
 
-def parts(client: Client) -> int:
+def told(client: Client, name: str) -> int:
     lines = client.request("GET", "/metrics").body.decode().splitlines()
-    (line,) = (line for line in lines if line.startswith("postledger_store_parts "))
+    (line,) = (line for line in lines if line.startswith(f"{name} "))
     return round(float(line.split()[1]))
+
+
+def parts(client: Client) -> int:
+    return told(client, "postledger_store_parts")
 
 
 def test_parts_are_merged_when_it_is_quiet(start: Callable[..., Server]) -> None:
@@ -64,6 +68,21 @@ def eventually(look: Callable[[], Any], wanted: Any) -> None:
     while look() != wanted and time.monotonic() < until:
         time.sleep(0.2)
     assert wanted == look()
+
+
+def test_events_are_folded_while_others_come_in(start: Callable[..., Server]) -> None:
+    """It need not be quiet for that: a minute after the last time, or after the start."""
+    client = start().start().client
+    client.store(*(event(number) for number in range(1000)))
+    unfolded, most, number = 0, 0, 1000
+    until = time.monotonic() + 30
+    while not unfolded < most and time.monotonic() < until:
+        client.store(event(number))
+        unfolded, number = told(client, "postledger_unfolded_events"), number + 1
+        most = max(most, unfolded)
+        time.sleep(0.1)
+    assert most >= 1000
+    assert unfolded < 1000
 
 
 def test_roll_ups_outlive_events(start: Callable[..., Server]) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -52,6 +52,12 @@ class Figures:
             "postledger_insert_seconds",
             "Time to store them.",
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+        self.unfolded = Gauge(
+            "postledger_unfolded_events",
+            "Events that the roll-ups do not have yet.",
             registry=self.registry,
         )
 

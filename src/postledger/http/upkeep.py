@@ -12,6 +12,7 @@ from typing import TypeVar
 import structlog
 
 from postledger.errors import PostledgerError
+from postledger.http.figures import Figures
 from postledger.http.lane import Lane
 from postledger.settings import Settings
 from postledger.store.engine import Engine
@@ -33,10 +34,10 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def upkeep(
-    engine: Engine, rollups: Rollups, lane: Lane, settings: Settings
+    engine: Engine, rollups: Rollups, lane: Lane, settings: Settings, figures: Figures
 ) -> AsyncIterator[None]:
     """Until the block is left."""
-    work = _Upkeep(engine, rollups, lane, settings)
+    work = _Upkeep(engine, rollups, lane, settings, figures)
     task = asyncio.get_running_loop().create_task(work.run())
     try:
         yield
@@ -49,11 +50,14 @@ async def upkeep(
 
 
 class _Upkeep:
-    def __init__(self, engine: Engine, rollups: Rollups, lane: Lane, settings: Settings) -> None:
+    def __init__(
+        self, engine: Engine, rollups: Rollups, lane: Lane, settings: Settings, figures: Figures
+    ) -> None:
         self.threads = ThreadPoolExecutor(2, thread_name_prefix="upkeep")  # for work, and to watch
         self._rollups = rollups
         self._lane = lane
         self._settings = settings
+        self._figures = figures
         self._retention = Retention(engine)
         self._engine = engine
         self._tidy = Tidy(engine) if engine.embedded and settings.quiet_seconds else None
@@ -96,6 +100,7 @@ class _Upkeep:
 
     async def _fold(self) -> None:
         behind = self._rollups.behind(self._lane.given)
+        self._figures.unfolded.set(behind)
         waited = time.monotonic() - self._folded >= _MOST_BEHIND_SECONDS
         quiet = self._lane.quiet_seconds >= _QUIET_SECONDS
         if behind > _MOST_BEHIND or (behind and (quiet or waited)):
