@@ -38,10 +38,19 @@ def check_lines(body: bytes, description: Description, *, largest: int) -> Batch
     lines = body.strip(b"\r\n\t ")
     if b"\t" in lines or b"\r" in lines:
         lines = lines.translate(_NO_TABS)
-    good = description.all_good(lines, largest=largest)
-    if good is not None:
-        return Batch(lines, good[0], unknown_fields=good[1])
-    return check_each(lines_of(lines), description, largest=largest)
+    good = _all_good(lines, description, largest)
+    return good or check_each(lines_of(lines), description, largest=largest)
+
+
+def check_records(records: Sequence[bytes], description: Description, *, largest: int) -> Batch:
+    """Records that each are one line. Raises Unreadable as `check_each` does."""
+    good = _all_good(b"\n".join(records), description, largest)
+    return good or check_each(records, description, largest=largest)
+
+
+def _all_good(lines: bytes, description: Description, largest: int) -> Batch | None:
+    found = description.all_good(lines, largest=largest)
+    return Batch(lines, found[0], unknown_fields=found[1]) if found is not None else None
 
 
 def lines_of(body: bytes) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ A body is newline-delimited JSON (`application/x-ndjson`), a JSON array of event
 import msgspec
 
 from postledger.errors import Unreadable, Unsupported
-from postledger.intake.batch import Batch, check_each, check_lines, one_line, refuse_more
+from postledger.intake.batch import Batch, check_lines, check_records, one_line, refuse_more
 from postledger.intake.record import NATIVE
 
 LINES_TYPES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
@@ -30,11 +30,7 @@ def read(body: bytes, media_type: str, *, largest: int) -> Batch:
 def check_document(body: bytes, *, largest: int) -> Batch:
     """A JSON array of events, or one event."""
     records = split_array(body) if body.lstrip()[:1] == b"[" else [_one(body)]
-    lines = b"\n".join(records)
-    good = NATIVE.all_good(lines, largest=largest)
-    if good is not None:
-        return Batch(lines, good[0], unknown_fields=good[1])
-    return check_each(records, NATIVE, largest=largest)
+    return check_records(records, NATIVE, largest=largest)
 
 
 def split_array(body: bytes) -> list[bytes]:

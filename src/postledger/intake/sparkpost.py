@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from postledger.errors import Problem
-from postledger.intake.batch import Batch, check_each, lines_of, one_line
+from postledger.intake.batch import Batch, check_records, lines_of, one_line
 from postledger.intake.native import LINES_TYPES, split_array
 from postledger.intake.record import LOOSE
 
@@ -59,7 +59,7 @@ def _check(records: Iterable[bytes], largest: int) -> Batch:
         else:
             events.append(event)
             indexes.append(index)
-    found = _check_events(events, largest)
+    found = check_records(events, LOOSE, largest=largest)
     named = [
         Problem(problem.message, index=indexes[problem.index or 0], field=problem.field)
         for problem in found.problems
@@ -72,14 +72,6 @@ def _check(records: Iterable[bytes], largest: int) -> Batch:
         sorted(problems + named, key=lambda problem: problem.index or 0),
         found.unknown_fields,
     )
-
-
-def _check_events(events: list[bytes], largest: int) -> Batch:
-    lines = b"\n".join(events)
-    good = LOOSE.all_good(lines, largest=largest)
-    if good is not None:
-        return Batch(lines, good[0], unknown_fields=good[1])
-    return check_each(events, LOOSE, largest=largest)
 
 
 def _unwrap(record: bytes, index: int) -> bytes | Problem:
