@@ -40,17 +40,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory")
     parser.add_argument("--days", type=int, default=30, help="days before the end of the events")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     first = bench.END - timedelta(days=options.days)
     print(bench.machine())
-    server = bench.Server(Path(options.directory))
+    rounds = [_round(Path(options.directory), first) for _ in range(options.rounds)]
+    print("medians:")
+    for form in FORMATS:
+        found = sorted(ours[form] / limits[form] for ours, limits in rounds)
+        middle = statistics.median(found)
+        print(f"{form}: {middle:.2f} of the raw engine ({found[0]:.2f} to {found[-1]:.2f})")
+
+
+def _round(directory: Path, first: datetime) -> tuple[dict[str, float], dict[str, float]]:
+    """Events a second of a server, and of the raw engine after it."""
+    server = bench.Server(directory)
+    server.settle()  # the raw engine has nothing else to do either
     searches = _searches(server)
+    for path in searches:
+        _ask(server, path)
     alone = [_ask(server, path) for path in searches]
-    alone = [_ask(server, path) for path in searches]
-    before = server.resident()
+    before = most = server.resident()
     ours: dict[str, float] = {}
     meanwhile: list[float] = []
-    most = before
     for form in FORMATS:
         stop = threading.Event()
         thread = threading.Thread(target=_search_on, args=(server, searches, stop, meanwhile))
@@ -58,8 +70,7 @@ def main() -> None:
         rows, seconds, peak = export(server, form, first=first)
         stop.set()
         thread.join()
-        ours[form], most = rows / seconds, max(most, peak)
-        searched = rows / seconds
+        searched, most = rows / seconds, max(most, peak)
         rows, seconds, peak = export(server, form, first=first)
         ours[form], most = rows / seconds, max(most, peak)
         print(f"{form}: {ours[form]:,.0f} events/s; {searched:,.0f} while it is searched")
@@ -69,8 +80,10 @@ def main() -> None:
         f"searches: {statistics.median(alone):.0f} ms alone, "
         f"{statistics.median(meanwhile):.0f} ms during exports ({len(meanwhile)} of them)"
     )
-    for form, limit in _raw(options.directory, first).items():
+    limits = _raw(directory, first)
+    for form, limit in limits.items():
         print(f"{form}: raw engine {limit:,.0f} events/s, ratio {ours[form] / limit:.2f}")
+    return ours, limits
 
 
 def _searches(server: bench.Server) -> list[str]:
@@ -134,9 +147,9 @@ def _request(server: bench.Server, method: str, path: str, body: object = None) 
         return dict(json.loads(text)) if text else {}
 
 
-def _raw(directory: str, first: datetime) -> dict[str, float]:
+def _raw(directory: Path, first: datetime) -> dict[str, float]:
     """Events a second of the engine alone, in this process, into a file."""
-    engine = Engine(load({}, overrides={"data_dir": directory, "readers": 1}))
+    engine = Engine(load({}, overrides={"data_dir": str(directory), "readers": 1}))
     found = {}
     try:
         client = engine.client(columns.READ_SETTINGS | {"format_csv_null_representation": ""})
