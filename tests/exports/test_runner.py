@@ -1,8 +1,6 @@
 """What the runner of exports does when the state store cannot be written for a while."""
 
-import asyncio
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,6 @@ from typing import Any
 from postledger.errors import StoreFull
 from postledger.exports.asking import Asked
 from postledger.exports.runner import Runner
-from postledger.http.exports import _expiring
 from postledger.query import EventQuery
 from postledger.settings import load
 
@@ -48,26 +45,3 @@ def test_a_failure_is_noted_once_there_is_room(tmp_path: Path) -> None:
     (noted,) = jobs.changes
     assert ("failed", NOW) == (noted["status"], noted["finished_at"])
     assert "free some room" in noted["error"]
-
-
-class Expiring:
-    """A runner that finds no room each time."""
-
-    def __init__(self) -> None:
-        self.times = 0
-
-    def expire(self) -> None:
-        self.times += 1
-        raise StoreFull("full; free some room")
-
-
-def test_expiry_goes_on() -> None:
-    """A full disk does not end the removal of old exports."""
-    runner: Any = Expiring()
-
-    async def a_while() -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(_expiring(runner, 0.01), 0.5)
-
-    asyncio.run(a_while())
-    assert runner.times > 1

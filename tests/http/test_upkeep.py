@@ -1,14 +1,24 @@
 """What a server does beside answering."""
 
+import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+from structlog.testing import capture_logs
+
 from conftest import Client, Server
 from making import ALL_TIME, event, iso
+from postledger.errors import StoreFull
+from postledger.http.figures import Figures
+from postledger.http.upkeep import _Upkeep
+from postledger.settings import load
 from postledger.store.tidy import FEW_PARTS
 
 
@@ -165,3 +175,67 @@ def test_parts_that_are_not_whole_are_told(start: Callable[..., Server]) -> None
     running.stop()
     said = running.command("doctor", status=1)
     assert f"what was in them is not read: events broken-on-start_{file.parent.name}" in said
+
+
+class Failing:
+    """Stands for all that a server looks after; whatever is asked of it fails."""
+
+    embedded = False
+    database = ""
+    settings = load({}, overrides={})
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.given: dict[str, int] = {}
+        self.times: Counter[str] = Counter()
+
+    def client(self, _: object) -> None: ...
+
+    def expire(self) -> None:
+        self._fail("expire")
+
+    def sure_of_all(self) -> None:
+        self._fail("check")
+
+    def behind(self, _: object) -> int:
+        return self._fail("fold")
+
+    @property
+    def horizon(self) -> datetime:
+        self._fail("retain")
+        raise AssertionError
+
+    def _fail(self, what: str) -> int:
+        self.times[what] += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "has_trace"),
+    [
+        (StoreFull("full; free some room"), "full; free some room", False),
+        (ValueError("ann@mail.example"), "ValueError", True),
+    ],
+)
+def test_what_fails_is_tried_again(error: Exception, reason: str, *, has_trace: bool) -> None:
+    """A full disk does not end what a server does beside answering, nor does a mistake in it. The
+    log tells each failure once, of a mistake where it was and not what it says."""
+    all_of_it: Any = Failing(error)
+
+    async def a_while(work: Coroutine[None, None, None]) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(work, 0.5)
+
+    async def both() -> None:
+        upkeep = _Upkeep(all_of_it, all_of_it, all_of_it, all_of_it, Figures())
+        await asyncio.gather(a_while(upkeep._work(0.01)), a_while(upkeep._watch(0.01)))
+        upkeep.threads.shutdown()
+
+    with capture_logs() as logs:
+        asyncio.run(both())
+    names = ["fold", "retain", "expire", "check"]
+    assert set(names) == set(all_of_it.times)
+    assert all(times > 1 for times in all_of_it.times.values())
+    assert sorted(f"{name}_failed" for name in names) == sorted(log["event"] for log in logs)
+    assert {reason} == {log["reason"] for log in logs}
+    assert {has_trace} == {log["exc_info"] is not None for log in logs}

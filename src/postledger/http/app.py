@@ -61,7 +61,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         lane.start()
-        async with upkeep(engine, rollups, lane, settings, figures), exporting(runner):
+        async with upkeep(engine, rollups, lane, runner, figures), exporting(runner):
             yield
         await lane.close()
         reads.close()

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from litestar import MediaType, Request, Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from postledger.dialects.wire import Parameter
-from postledger.errors import BadInput, PostledgerError, Problem, Unreadable
+from postledger.errors import BadInput, Problem, Unreadable
 from postledger.events import FIELD
 from postledger.exports.asking import Asked
 from postledger.exports.runner import Runner
@@ -29,7 +29,6 @@ from postledger.store.reader import Reader
 
 EXPORTS_PATH = "/ledger/v1/exports"
 READ, WRITE = "exports:read", "exports:write"
-_EXPIRE_SECONDS = 60
 _ALL = {"from": "1970-01-01", "to": "2200-01-01"}
 
 AnyRequest = Request[Any, Any, Any]
@@ -132,23 +131,12 @@ def export_routes(
 
 @asynccontextmanager
 async def exporting(runner: Runner) -> AsyncIterator[None]:
-    """Until the block is left, exports run, and old ones are removed."""
+    """Until the block is left, exports run."""
     await asyncio.to_thread(runner.start)
-    task = asyncio.get_running_loop().create_task(_expiring(runner))
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         await asyncio.to_thread(runner.close)
-
-
-async def _expiring(runner: Runner, every: float = _EXPIRE_SECONDS) -> None:
-    while True:
-        with suppress(OSError, PostledgerError):  # there is a next time
-            await asyncio.to_thread(runner.expire)
-        await asyncio.sleep(every)
 
 
 def shown(job: Job) -> dict[str, Any]:

@@ -197,7 +197,7 @@ class Lane:
             if self._queue:
                 await self._store_some()
             if self._flush_is_due():
-                with suppress(PostledgerError):  # logged; it will be tried again
+                with suppress(Exception):  # logged; it will be tried again
                     await self._flush()
 
     async def _wait(self) -> None:
@@ -267,6 +267,9 @@ class Lane:
             await self._in_thread(flush)
         except PostledgerError as error:
             _LOG.error("flush_failed", reason=str(error), waiting=self._writer.waiting)
+            raise
+        except Exception as error:
+            _LOG.error("flush_failed", exc_info=error, waiting=self._writer.waiting)
             raise
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

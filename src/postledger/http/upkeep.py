@@ -1,5 +1,5 @@
-"""What a server does beside answering: folds events, merges parts, removes what is too old, looks
-whether the disk has what was merged."""
+"""What a server does beside answering: folds events, merges parts, removes what is too old, exports
+too, looks whether the disk has what was merged."""
 
 import asyncio
 import time
@@ -12,9 +12,9 @@ from typing import TypeVar
 import structlog
 
 from postledger.errors import PostledgerError
+from postledger.exports.runner import Runner
 from postledger.http.figures import Figures
 from postledger.http.lane import Lane
-from postledger.settings import Settings
 from postledger.store.engine import Engine
 from postledger.store.retention import Retention, first_day
 from postledger.store.rollups import Rollups
@@ -27,17 +27,17 @@ _MOST_BEHIND, _MOST_BEHIND_SECONDS = 400_000, 60
 """What a question for figures may have to count because it is not folded yet. A step of 400,000
 events takes 4.7 microseconds of a processor for each, one of 100,000 takes 8."""
 _RETAIN_EVERY_SECONDS = 3600
-_CHECK_EVERY_SECONDS = 60
+_WATCH_EVERY_SECONDS = 60
 """The engine merges by itself too, and removes what it has merged after eight minutes."""
 T = TypeVar("T")
 
 
 @asynccontextmanager
 async def upkeep(
-    engine: Engine, rollups: Rollups, lane: Lane, settings: Settings, figures: Figures
+    engine: Engine, rollups: Rollups, lane: Lane, runner: Runner, figures: Figures
 ) -> AsyncIterator[None]:
     """Until the block is left."""
-    work = _Upkeep(engine, rollups, lane, settings, figures)
+    work = _Upkeep(engine, rollups, lane, runner, figures)
     task = asyncio.get_running_loop().create_task(work.run())
     try:
         yield
@@ -51,16 +51,17 @@ async def upkeep(
 
 class _Upkeep:
     def __init__(
-        self, engine: Engine, rollups: Rollups, lane: Lane, settings: Settings, figures: Figures
+        self, engine: Engine, rollups: Rollups, lane: Lane, runner: Runner, figures: Figures
     ) -> None:
         self.threads = ThreadPoolExecutor(2, thread_name_prefix="upkeep")  # for work, and to watch
         self._rollups = rollups
         self._lane = lane
-        self._settings = settings
+        self._runner = runner
+        self._settings = engine.settings
         self._figures = figures
         self._retention = Retention(engine)
         self._engine = engine
-        self._tidy = Tidy(engine) if engine.embedded and settings.quiet_seconds else None
+        self._tidy = Tidy(engine) if engine.embedded and engine.settings.quiet_seconds else None
         self._folded = self._retained = float("-inf")
         self._told: dict[str, str] = {}
 
@@ -69,17 +70,18 @@ class _Upkeep:
             tasks.create_task(self._work())
             tasks.create_task(self._watch())
 
-    async def _work(self) -> None:
+    async def _work(self, every: float = _EVERY_SECONDS) -> None:
         while True:
             await self._try("fold", self._fold)
             await self._try("retain", self._retain)
             await self._try("merge", self._merge)
-            await asyncio.sleep(_EVERY_SECONDS)
+            await asyncio.sleep(every)
 
-    async def _watch(self) -> None:
+    async def _watch(self, every: float = _WATCH_EVERY_SECONDS) -> None:
         """Beside the work, of which a step may take minutes."""
         while True:
-            await asyncio.sleep(_CHECK_EVERY_SECONDS)
+            await self._try("expire", lambda: self._in_thread(self._runner.expire))
+            await asyncio.sleep(every)
             await self._try("check", lambda: self._in_thread(self._engine.sure_of_all))
 
     async def stop(self) -> None:
@@ -91,12 +93,19 @@ class _Upkeep:
         """Do it; when it fails, the store being full for instance, there is a next time."""
         try:
             await work()
-        except PostledgerError as error:
-            if self._told.get(name) != str(error):
-                _LOG.warning(f"{name}_failed", reason=str(error))
-            self._told[name] = str(error)
+        except Exception as error:  # noqa: BLE001 -- whatever it was, the rest must go on
+            self._tell(name, error)
         else:
             self._told.pop(name, None)
+
+    def _tell(self, name: str, error: Exception) -> None:
+        """Once, as long as it fails for the same reason."""
+        expected = isinstance(error, PostledgerError)
+        reason = str(error) if expected else type(error).__name__
+        if self._told.get(name) != reason:
+            trace = None if expected else error
+            _LOG.warning(f"{name}_failed", reason=reason, exc_info=trace)
+        self._told[name] = reason
 
     async def _fold(self) -> None:
         behind = self._rollups.behind(self._lane.given)
