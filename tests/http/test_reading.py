@@ -152,6 +152,10 @@ WORDS = [
     ("winter winter coats", "winter coats", True),
     ("coats", "coats coats", False),
     ("don't", "don t", True),
+    ("“Winter”—coats", "winter coats", True),
+    ("winteré coats", "winter", False),
+    ("éwinter coats", "winter coats", False),
+    ("winterécoats", "winter coats", False),
 ]
 
 

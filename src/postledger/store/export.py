@@ -33,6 +33,9 @@ _PIECE = 1024 * 1024
 _LOOK_MS = 200
 _SETTINGS: dict[str, object] = {
     "max_threads": 2,
+    # blocks of so many events, however large; else, where few match, of those of a granule or less
+    "preferred_block_size_bytes": 0,
+    "max_block_size": 8_192,
     "os_thread_priority": 10,  # searches first
     "max_execution_time": 0,
     "format_csv_null_representation": "",

@@ -29,17 +29,16 @@ _FEW = (
 rest of the columns, costs more than to read and sort them."""
 SHARED = (
     " SETTINGS merge_tree_min_rows_for_concurrent_read = 20000, "
-    "merge_tree_min_bytes_for_concurrent_read = 1000000"
+    "merge_tree_min_bytes_for_concurrent_read = 1000000, preferred_block_size_bytes = 0"
 )
 """For rows that may lie close together: as large as the engine makes them, its pieces of work leave
-all of them to one thread."""
+all of them to one thread. And for rows that may lie far apart: where `rest` is read with them, the
+engine makes its blocks so small that conditions are got ready again for each granule."""
 
 _PLAIN_NUMBERS = "output_format_json_quote_64bit_integers = 0"
 
 _FEW_EVENTS = 200
 """Up to so many on a page are joined from their parts."""
-
-_WORD = r"\p{L}\p{N}"
 
 
 @dataclass(slots=True)
@@ -440,10 +439,9 @@ def _compared(sql: Sql, filter_: Filter, database: str, query: EventQuery | None
     name, match = filter_.field, filter_.match
     if name in NOT_ASKED or name not in FIELD:
         raise ValueError(f"{name} has no column")
-    if match in _PATTERNS:
-        patterns = (_PATTERNS[match](str(value)) for value in filter_.values)
-        found = [f"match({name}, {sql.add(p, 'String')})" for p in patterns if p]
-        return f"({' OR '.join(found) or '0'})"
+    if match in _PHRASES:
+        tests = (_PHRASES[match](sql, name, str(value)) for value in filter_.values)
+        return f"({' OR '.join(filter(None, tests)) or '0'})"
     if match is Match.CONTAINS:
         parts = (sql.add(value, "String") for value in filter_.values)
         return f"({' OR '.join(f'positionCaseInsensitiveUTF8({name}, {p}) > 0' for p in parts)})"
@@ -471,21 +469,40 @@ def _is_first(sql: Sql, condition: str, database: str, query: EventQuery) -> str
     )
 
 
-def _phrase(found: Sequence[str], between: str) -> str:
-    """A pattern for tokens that stand next to each other, whole; `between` is a set of separators.
-    Nothing when there is none."""
+def _phrase(sql: Sql, name: str, found: Sequence[str], between: str) -> str:
+    """The condition that these tokens stand in a field next to each other, whole; `between` is a
+    set of separators. Nothing when there is none."""
+    if not found:
+        return ""
     tokens = f"{between}+".join(re.escape(token) for token in found)
-    return tokens and f"(?i)(^|{between}){tokens}($|{between})"
+    pattern = f"(?i)(^|{between}){tokens}($|{between})"
+    return f"match({name}, {sql.add(pattern, 'String')})"
 
 
-def _tokens(separators: str) -> Callable[[str], str]:
+def _tokens(separators: str) -> Callable[[Sql, str, str], str]:
     between = f"[{re.escape(separators)}]"
-    return lambda text: _phrase([token for token in re.split(between, text) if token], between)
+
+    def test(sql: Sql, name: str, text: str) -> str:
+        found = [token for token in re.split(between, text) if token]
+        return _phrase(sql, name, found, between)
+
+    return test
 
 
-_PATTERNS: dict[Match, Callable[[str], str]] = {
-    Match.WORDS: lambda text: _phrase(words(text), f"[^{_WORD}]"),
+def _words(sql: Sql, name: str, text: str) -> str:
+    """A pattern that knows all letters there are takes milliseconds to be got ready, again for each
+    block of events. So events are asked first whether they may match, every character beyond ASCII
+    being taken for one between words; then whether they do with ASCII between them. Only if one may
+    and does not, the whole pattern is needed.
+    """
+    between = ("[^0-9A-Za-z]", r"[\x00-/:-@\[-`{-\x7f]", r"[^\p{L}\p{N}]")
+    may, does, whole = (_phrase(sql, name, words(text), each) for each in between)
+    return may and f"({may} AND ({does} OR {whole}))"
+
+
+_PHRASES: dict[Match, Callable[[Sql, str, str], str]] = {
+    Match.WORDS: _words,
     Match.TOKENS: _tokens(" -_"),
     Match.DOMAIN_TOKENS: _tokens(" -_."),
 }
-"""Pattern of a value; an empty one matches nothing."""
+"""The condition that a field has the tokens of a text; none when it has no token."""
