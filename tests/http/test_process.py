@@ -286,9 +286,11 @@ def test_first_start_shows_a_key(start: Start) -> None:
     """An empty store without a key in the settings gets one, and shows it once."""
     server = start(POSTLEDGER_API_KEY="")
     server.start()
-    told = server.log.read_text()
+    until = time.monotonic() + 30  # it is ready a moment before it says so
+    while "Try it" not in (told := server.log.read_text()):
+        assert time.monotonic() < until, told
+        time.sleep(0.01)
     found = re.findall(r"pl_[0-9a-f]+_[\w-]+", told)
-    assert found
     client = Client(server.client.address, found[0])
     assert [] == client.get("/ledger/v1/events?limit=3")["events"]
     assert 0 == server.stop()
