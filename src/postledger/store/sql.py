@@ -29,11 +29,12 @@ _FEW = (
 rest of the columns, costs more than to read and sort them."""
 SHARED = (
     " SETTINGS merge_tree_min_rows_for_concurrent_read = 20000, "
-    "merge_tree_min_bytes_for_concurrent_read = 1000000, preferred_block_size_bytes = 0"
+    "merge_tree_min_bytes_for_concurrent_read = 1000000, "
+    "query_plan_max_limit_for_lazy_materialization = 20000"
 )
 """For rows that may lie close together: as large as the engine makes them, its pieces of work leave
-all of them to one thread. And for rows that may lie far apart: where `rest` is read with them, the
-engine makes its blocks so small that conditions are got ready again for each granule."""
+all of them to one thread. And for the largest page and its one more: beyond the engine's own limit
+of 10,000, `rest` is read beside what conditions ask for, in blocks of a granule or less."""
 
 _PLAIN_NUMBERS = "output_format_json_quote_64bit_integers = 0"
 
