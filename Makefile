@@ -1,6 +1,7 @@
 # `make run` needs Debian's python3 (3.11 or newer) with venv, and make. Nothing else.
-# `make test` also needs nodejs (18 or newer) and npm for the clients that are written for Node; it
-# leaves their tests out where these are missing, unless REQUIRE_CLIENTS is set.
+# `make test` also needs nodejs (18 or newer) and npm for the clients that are written for Node, and
+# postgresql for the state store; it leaves their tests out where these are missing, unless
+# REQUIRE_CLIENTS is set.
 PYTHON ?= python3
 DEMO ?= 20000
 SCALE ?= 1M

@@ -31,6 +31,8 @@ from forked import Forked, run
 settings.register_profile("ours", deadline=None)  # a machine that is busy is no failure
 settings.load_profile("ours")
 
+pytest_plugins = ["statestores"]
+
 MASTER = "a-key-for-tests"
 _NAMES = count(1)
 

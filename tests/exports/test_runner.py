@@ -10,6 +10,7 @@ from postledger.exports.asking import Asked
 from postledger.exports.runner import Runner
 from postledger.query import EventQuery
 from postledger.settings import load
+from postledger.state.exports import Job
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -21,7 +22,9 @@ class FullJobs:
         self.fails = fails
         self.changes: list[dict[str, Any]] = []
 
-    def add(self, _: object) -> None: ...
+    def add(self, job: Job, *, incremental: bool) -> Job:
+        assert not incremental
+        return job
 
     def change(self, _: object, **values: object) -> bool:
         self.fails -= 1

@@ -1,7 +1,8 @@
 """The jobs of exports in the state store."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert
@@ -14,8 +15,8 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    engine = tables.open_state(f"sqlite:///{tmp_path / 'state'}")
+def engine(opened: Callable[[], Engine]) -> Engine:
+    engine = opened()
     with engine.begin() as connection:
         for name in ("a", "b"):
             connection.execute(insert(tables.workspaces).values(name=name, created_at=NOON))
@@ -27,14 +28,12 @@ def job(number: int, *, workspace: str = "a", name: str | None = None) -> Job:
     return Job(f"j{number}", workspace, "me", name, {"format": "csv"}, 0, number, created)
 
 
-def test_an_older_state_store_gets_the_tables(tmp_path: Path) -> None:
+def test_an_older_state_store_gets_the_tables(opened: Callable[[], Engine]) -> None:
     """A state store that was made before there were exports is opened, and can keep them."""
-    url = f"sqlite:///{tmp_path / 'state'}"
-    older = tables.open_state(url)
+    older = opened()
     for table in (tables.exports, tables.export_places):
         table.drop(older)
-    older.dispose()
-    assert [] == Jobs(tables.open_state(url)).of("a")
+    assert [] == Jobs(opened()).of("a")
 
 
 def test_kept(engine: Engine) -> None:
@@ -58,7 +57,8 @@ def test_changes_end_with_the_job(engine: Engine) -> None:
     assert jobs.change(job(1), status=CANCELLED)
     assert not jobs.change(job(1), status=RUNNING)
     assert not jobs.finish(job(1), rows=9)
-    assert (CANCELLED, 0) == (jobs.get("a", "j1").status, jobs.place("a", "n"))
+    assert CANCELLED == jobs.get("a", "j1").status
+    assert 0 == jobs.add(job(2, name="n"), incremental=True).after
 
 
 def test_names(engine: Engine) -> None:
@@ -69,13 +69,15 @@ def test_names(engine: Engine) -> None:
         jobs.add(job(2, name="n"))
     jobs.add(job(3, name="n", workspace="b"))
     assert jobs.finish(job(1, name="n"), finished_at=NOON)
-    jobs.add(job(4, name="n"))
-    assert (1, 0) == (jobs.place("a", "n"), jobs.place("b", "n"))
     assert DONE == jobs.get("a", "j1").status
-    jobs.remove(job(1))
-    assert 1 == jobs.place("a", "n")
+    assert 1 == jobs.add(job(4, name="n"), incremental=True).after
     assert jobs.finish(job(4, name="n"))
-    assert 4 == jobs.place("a", "n")
+    for number in (1, 4):
+        jobs.remove(job(number))
+    assert replace(job(5, name="n"), after=4) == jobs.add(job(5, name="n"), incremental=True)
+    assert 4 == jobs.get("a", "j5").after
+    assert jobs.finish(job(3, name="n", workspace="b"))
+    assert 2 == jobs.add(job(2, name="n", workspace="b"), incremental=True).after, "not beyond it"
 
 
 def test_what_is_left(engine: Engine) -> None:

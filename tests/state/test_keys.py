@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, select, update
 
 from postledger.errors import BadInput, ForeignStore, NotFound, StartError, Unauthenticated
 from postledger.settings import load
@@ -13,6 +13,7 @@ from postledger.state import tables
 from postledger.state.keys import REMEMBERED, SCOPES, Keyring, open_keyring
 from postledger.state.options import DEFAULTS, OPTIONS
 
+Opened = Callable[[], Engine]
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -32,8 +33,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keyring(tmp_path: Path, clock: Clock) -> Keyring:
-    engine = tables.open_state(f"sqlite:///{tmp_path / 'state.sqlite3'}")
+def keyring(opened: Opened, clock: Clock) -> Keyring:
+    engine = opened()
     made = Keyring(engine, b"pepper", fixed_key="the-fixed-one", clock=clock)
     made.create_workspace("shop")
     return made
@@ -93,12 +94,12 @@ def test_a_revoked_key_is_refused_at_once_here(keyring: Keyring) -> None:
 
 
 def test_a_key_revoked_elsewhere_is_refused_within_a_second(
-    keyring: Keyring, clock: Clock, tmp_path: Path
+    keyring: Keyring, clock: Clock, opened: Opened
 ) -> None:
     """Another process that has just seen the key asks again after a second."""
     text, made = keyring.create_key("shop", ["admin"])
     keyring.authenticate(text)
-    elsewhere = Keyring(tables.open_state(f"sqlite:///{tmp_path / 'state.sqlite3'}"), b"pepper")
+    elsewhere = Keyring(opened(), b"pepper")
     elsewhere.revoke(made.id)
     clock.now = NOON + timedelta(seconds=1)
     with pytest.raises(Unauthenticated):
@@ -107,16 +108,20 @@ def test_a_key_revoked_elsewhere_is_refused_within_a_second(
 
 def test_the_text_of_a_key_is_stored_nowhere(keyring: Keyring, tmp_path: Path) -> None:
     """What is on disk does not open anything."""
-    text, _ = keyring.create_key("shop", ["admin"])
-    secret = text.split("_", 2)[2].encode()
+    text, made = keyring.create_key("shop", ["admin"])
+    secret = text.split("_", 2)[2]
+    with keyring.store.connect() as connection:
+        rows = connection.execute(select(tables.keys)).all()
+    assert made.id in str(rows)
+    assert secret not in str(rows)
     for file in tmp_path.iterdir():
-        assert secret not in file.read_bytes(), file
+        assert secret.encode() not in file.read_bytes(), file
 
 
-def test_a_key_of_another_secret_is_refused(keyring: Keyring, tmp_path: Path) -> None:
+def test_a_key_of_another_secret_is_refused(keyring: Keyring, opened: Opened) -> None:
     """The stored hash is worth nothing without the server's secret."""
     text, _ = keyring.create_key("shop", ["admin"])
-    other = Keyring(tables.open_state(f"sqlite:///{tmp_path / 'state.sqlite3'}"), b"salt")
+    other = Keyring(opened(), b"salt")
     with pytest.raises(Unauthenticated):
         other.authenticate(text)
 
@@ -127,10 +132,10 @@ def test_the_fixed_key_opens_the_default_workspace(keyring: Keyring) -> None:
     assert ("default", set(SCOPES)) == (key.workspace, set(key.scopes))
 
 
-def test_a_stored_key_in_the_environment_stays_what_it_is(keyring: Keyring, tmp_path: Path) -> None:
+def test_a_stored_key_in_the_environment_stays_what_it_is(keyring: Keyring, opened: Opened) -> None:
     """A read-only key that the server finds in POSTLEDGER_API_KEY gains nothing, revoked or not."""
     text, made = keyring.create_key("shop", ["events:read"])
-    engine = tables.open_state(f"sqlite:///{tmp_path / 'state.sqlite3'}")
+    engine = opened()
     server = Keyring(engine, b"pepper", fixed_key=text, clock=Clock())
     assert made == server.authenticate(text)
     server.revoke(made.id)
@@ -146,6 +151,9 @@ def test_bad_wishes_are_refused(keyring: Keyring) -> None:
         keyring.create_key("shop", [])
     with pytest.raises(BadInput, match="future"):
         keyring.create_key("shop", ["admin"], expires_at=NOON)
+    with pytest.raises(BadInput, match="name: up to 200 characters"):
+        keyring.create_key("shop", ["admin"], name="a" * 201)
+    assert "ä" * 200 == keyring.create_key("shop", ["admin"], name="ä" * 200)[1].name
     with pytest.raises(NotFound, match="no workspace mall"):
         keyring.create_key("mall", ["admin"])
     with pytest.raises(NotFound, match="no key beef"):
@@ -191,11 +199,11 @@ def test_an_option_is_of_one_workspace(keyring: Keyring) -> None:
 
 
 def test_an_option_set_elsewhere_shows_within_a_second(
-    keyring: Keyring, clock: Clock, tmp_path: Path
+    keyring: Keyring, clock: Clock, opened: Opened
 ) -> None:
     """Another process that has just read the options reads them again after a second."""
     keyring.options("shop")
-    elsewhere = Keyring(tables.open_state(f"sqlite:///{tmp_path / 'state.sqlite3'}"), b"pepper")
+    elsewhere = Keyring(opened(), b"pepper")
     elsewhere.set_option("shop", "smtpeter_rows", "both")
     clock.now = NOON + REMEMBERED - timedelta(milliseconds=1)
     assert "nested" == keyring.options("shop")["smtpeter_rows"]
@@ -258,13 +266,12 @@ def test_an_empty_secret_is_told(tmp_path: Path) -> None:
         open_keyring(load({}, overrides={"data_dir": str(tmp_path)}))
 
 
-def test_a_newer_state_store_is_refused(tmp_path: Path) -> None:
+def test_a_newer_state_store_is_refused(opened: Opened) -> None:
     """An older Postledger does not touch what a newer one wrote."""
-    url = f"sqlite:///{tmp_path / 'state.sqlite3'}"
-    with tables.open_state(url).begin() as connection:
+    with opened().begin() as connection:
         connection.execute(update(tables.schema_version).values(version=99))
     with pytest.raises(ForeignStore, match="schema 99"):
-        tables.open_state(url)
+        opened()
 
 
 def test_a_state_store_that_is_out_of_reach_is_told(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +46,6 @@ class Runner:
         self._directory = settings.directory / "exports"
         self._owner = owner_of(self._directory)
         self._threads = ThreadPoolExecutor(settings.export_workers, thread_name_prefix="export")
-        self._adding = threading.Lock()
         self._cancelled: set[str] = set()
         self._closing = False
 
@@ -67,20 +65,19 @@ class Runner:
 
         Raises BadInput while another one of its name is not finished.
         """
-        workspace, name = asked.workspace, asked.name
-        with self._adding:  # who is refused by name must not pass between look-up and insertion
-            after = self._jobs.place(workspace, name) if name and asked.incremental else 0
-            job = Job(
+        job = self._jobs.add(
+            Job(
                 secrets.token_hex(12),
-                workspace,
+                asked.workspace,
                 self._owner,
-                name,
+                asked.name,
                 asked.as_json(),
-                min(after, last),
+                0,
                 last,
                 self._clock(),
-            )
-            self._jobs.add(job)
+            ),
+            incremental=asked.incremental,
+        )
         self._threads.submit(self._run, job)
         return job
 

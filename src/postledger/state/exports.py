@@ -1,14 +1,14 @@
 """The jobs of the exports, and where the last export of each name ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from postledger.errors import BadInput, NotFound
-from postledger.state.tables import changing, exports, reading
+from postledger.state.tables import changing, exports, hold, reading
 from postledger.state.tables import export_places as places
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
@@ -48,13 +48,19 @@ class Jobs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, job: Job) -> None:
-        """Keep a new job. Raises BadInput while another one of its name is not finished."""
+    def add(self, job: Job, *, incremental: bool = False) -> Job:
+        """Keep a new job, and give it as it is kept: with `incremental`, from where the last one of
+        its name ended. Raises BadInput while another one of its name is not finished."""
         with changing(self._engine) as connection:
             if job.name is not None:
+                hold(connection, job.workspace)
                 _refuse_second(connection, job.workspace, job.name)
+                if incremental:  # looked up last: until here another one may have finished
+                    ended = _place(connection, job.workspace, job.name)
+                    job = replace(job, after=min(ended, job.through))
             values = {name: getattr(job, name) for name in Job.__dataclass_fields__}
             connection.execute(insert(exports).values(values))
+        return job
 
     def get(self, workspace: str, job_id: str) -> Job:
         """Raises NotFound when there is none in this workspace."""
@@ -81,12 +87,6 @@ class Jobs:
     def finished_before(self, owner: str, time: datetime) -> list[Job]:
         query = select(exports).where(exports.c.owner == owner, exports.c.finished_at < time)
         return self._jobs(query)
-
-    def place(self, workspace: str, name: str) -> int:
-        """The number of the event where the last export of this name ended; 0: there was none."""
-        mine = (places.c.workspace == workspace, places.c.name == name)
-        with reading(self._engine) as connection:
-            return connection.scalar(select(places.c.through).where(*mine)) or 0
 
     def change(self, job: Job, **values: object) -> bool:
         """Change an unfinished job; whether it was one."""
@@ -121,6 +121,12 @@ class Jobs:
 def _change(connection: Connection, job: Job, values: Mapping[str, object]) -> bool:
     unfinished = (exports.c.id == job.id, exports.c.status.in_(UNFINISHED))
     return connection.execute(update(exports).where(*unfinished).values(**values)).rowcount > 0
+
+
+def _place(connection: Connection, workspace: str, name: str) -> int:
+    """The number of the event where the last export of this name ended; 0: there was none."""
+    mine = (places.c.workspace == workspace, places.c.name == name)
+    return connection.scalar(select(places.c.through).where(*mine)) or 0
 
 
 def _refuse_second(connection: Connection, workspace: str, name: str) -> None:

@@ -122,9 +122,17 @@ class Keyring:
         return found
 
     def ensure_workspace(self, name: str) -> None:
-        """Make it, unless it is there."""
-        if name not in {workspace.name for workspace in self.workspaces()}:
+        """Make it, unless it is there. Raises BadInput when the name is not one."""
+        if self._has_workspace(name):
+            return
+        try:
             self.create_workspace(name)
+        except BadInput:
+            if not self._has_workspace(name):  # else another process was faster
+                raise
+
+    def _has_workspace(self, name: str) -> bool:
+        return name in {workspace.name for workspace in self.workspaces()}
 
     def options(self, workspace: str) -> Mapping[str, str]:
         """The settings of a workspace, defaults filled in; a change shows after `REMEMBERED`."""
@@ -144,6 +152,7 @@ class Keyring:
         self.workspace(workspace)
         mine = (tables.options.c.workspace == workspace, tables.options.c.name == name)
         with tables.changing(self._engine) as connection:
+            tables.hold(connection, workspace)
             connection.execute(delete(tables.options).where(*mine))
             connection.execute(
                 insert(tables.options).values(workspace=workspace, name=name, value=value)
@@ -162,10 +171,12 @@ class Keyring:
     ) -> tuple[str, Key]:
         """A new key: its text, which is not kept, and what is kept of it.
 
-        Raises BadInput for an unknown scope or a time that has passed, NotFound for an unknown
-        workspace.
+        Raises BadInput for an unknown scope, a time that has passed or a long name, NotFound for an
+        unknown workspace.
         """
         wanted = _checked_scopes(scopes)
+        if len(name) > tables.LONGEST_NAME:
+            raise BadInput.parameter("name", f"up to {tables.LONGEST_NAME} characters")
         now = self._clock()
         if expires_at is not None and expires_at <= now:
             raise BadInput.parameter("expires", "a time in the future")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    URL,
     BigInteger,
     Column,
     Connection,
@@ -21,7 +22,9 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    make_url,
     select,
+    update,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
@@ -29,6 +32,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from postledger.errors import ForeignStore, StartError, StoreFull, StoreUnavailable
 
 VERSION = 1
+LONGEST_NAME = 200
+"""Characters in the name of a key. SQLite would take more; PostgreSQL does not."""
 
 METADATA = MetaData()
 
@@ -60,7 +65,7 @@ keys = Table(
     METADATA,
     Column("id", String(16), primary_key=True),
     Column("workspace", ForeignKey("workspaces.name"), nullable=False, index=True),
-    Column("name", String(200), nullable=False),
+    Column("name", String(LONGEST_NAME), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("scopes", JSON, nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -113,11 +118,11 @@ def open_state(url: str) -> Engine:
     Raises StartError when it cannot be opened, ForeignStore when a newer Postledger wrote it.
     """
     try:
-        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        engine = create_engine(_patient(url), pool_pre_ping=True, hide_parameters=True)
         if engine.dialect.name == "sqlite":
             _make_private(engine.url.database)
             event.listen(engine, "connect", _tune_sqlite)
-        METADATA.create_all(engine)
+        _make_tables(engine)
         found = _version(engine)
     except (SQLAlchemyError, ImportError, OSError) as error:
         reason = getattr(error, "orig", None) or error
@@ -129,6 +134,31 @@ def open_state(url: str) -> Engine:
             "use the newer Postledger that wrote it"
         )
     return engine
+
+
+_PATIENCE = {"connect_timeout": "10", "tcp_user_timeout": "10000"}
+"""Seconds, and milliseconds, that PostgreSQL may be silent; its client would wait for minutes."""
+
+
+def _patient(text: str) -> URL:
+    url = make_url(text)
+    if not url.get_driver_name().startswith("psycopg"):
+        return url
+    return url.set(query=_PATIENCE | dict(url.query))
+
+
+def _make_tables(engine: Engine) -> None:
+    """Make the tables that are not there. Another process that makes them at the same moment may be
+    faster with each."""
+    for _ in METADATA.tables:
+        try:
+            METADATA.create_all(engine)
+        except SQLAlchemyError as error:
+            if not isinstance(error, IntegrityError) and "already exists" not in str(error):
+                raise
+        else:
+            return
+    METADATA.create_all(engine)
 
 
 def _make_private(path: str | None) -> None:
@@ -154,6 +184,15 @@ def changing(engine: Engine) -> Iterator[Connection]:
     StoreUnavailable, and StoreFull without room."""
     with _translated(), engine.begin() as connection:
         yield connection
+
+
+def hold(connection: Connection, workspace: str) -> None:
+    """Let others who hold this workspace wait until this transaction has ended: for changes that
+    depend on what is there. An UPDATE that changes nothing locks on SQLite and PostgreSQL alike."""
+    same = workspaces.c.created_at
+    connection.execute(
+        update(workspaces).where(workspaces.c.name == workspace).values(created_at=same)
+    )
 
 
 @contextmanager
