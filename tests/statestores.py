@@ -5,9 +5,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import Engine
 
@@ -36,6 +38,20 @@ class PostgreSQL:
 
     def stop(self) -> None:
         self._run("pg_ctl", "-w", "-m", "fast", "stop")
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """It says nothing more until the block is left."""
+        first = int((self._place / "data" / "postmaster.pid").read_text().split()[0])
+        server = psutil.Process(first)
+        processes = [server, *server.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def database(self) -> str:
         """The URL of a new, empty database."""

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -76,22 +77,37 @@ def test_two_at_once(start: Start, url: str, tmp_path: Path) -> None:
 
 
 def test_it_is_away(start: Start, postgresql: PostgreSQL, url: str) -> None:
-    """While it cannot be reached a request gets a 503 that says so, and nothing of the address;
-    afterwards all goes on by itself."""
+    """While it cannot be reached a request gets a 503 that says so, and nothing of the address; the
+    key of the settings goes on. Afterwards all is well by itself."""
     server = start(POSTLEDGER_STATE=url).start()
     client = key_of(server, "events:read")
-    client.get("/ledger/v1/events")
+    client.get(EVERYTHING)
     postgresql.stop()
     try:
-        said = problem(answers(client, "/ledger/v1/events", 503), 503)
+        said = problem(answers(client, EVERYTHING, 503), 503)
         assert "state store" in said["detail"]
         assert "s3cret" not in server.log.read_text() + str(said)
-        unknown = Client(server.client.address, "pl_0123456789ab_x")
-        problem(unknown.request("GET", "/ledger/v1/events"), 503)
+        problem(server.client.request("GET", "/readyz"), 503)
+        server.client.get(EVERYTHING)
     finally:
         postgresql.start()
-    answers(client, "/ledger/v1/events", 200)
+    answers(client, EVERYTHING, 200)
+    answers(client, "/readyz", 200)
     assert server.stop() == 0
+
+
+def test_it_says_nothing(start: Start, postgresql: PostgreSQL, url: str) -> None:
+    """While it keeps those waiting who need it, others are answered."""
+    server = start(POSTLEDGER_STATE=url).start()
+    unknown = Client(server.client.address, "pl_0123456789ab_x")
+    problem(unknown.request("GET", EVERYTHING), 401)
+    with ThreadPoolExecutor() as threads:
+        with postgresql.silent():
+            asked = threads.submit(unknown.request, "GET", EVERYTHING)
+            for path in ("/healthz", EVERYTHING):
+                server.client.get(path)
+            assert not asked.done()
+        problem(asked.result(), 401)
 
 
 def test_it_is_not_there(start: Start, postgresql: PostgreSQL, url: str) -> None:

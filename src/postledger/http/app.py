@@ -56,7 +56,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
         LOGS: partial(LogFile, reader),
     }
     runner = Runner(settings, Jobs(keyring.store), kinds)
-    mount = Mount(guard, limits, keyring, reads, lane)
+    mount = Mount(guard, limits, reads, lane)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -65,6 +65,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
             yield
         await lane.close()
         reads.close()
+        guard.close()
 
     app = Litestar(
         route_handlers=[
@@ -74,7 +75,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
             *metrics_routes(reader, reads),
             *export_routes(runner, reader, reads, lane),
             *vendor_routes(mount, reader, reads, runner),
-            *process_routes(engine, reads, figures),
+            *process_routes(engine, reads, guard, figures),
             *description_routes(),
         ],
         guards=[guard],

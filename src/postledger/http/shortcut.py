@@ -48,7 +48,7 @@ class Shortcut:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        key = self._guard.check(bearer_of(headers.get("authorization", "")), "events:write")
+        key = await self._guard.check(bearer_of(headers.get("authorization", "")), "events:write")
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         atomic = parameters.flag(query, "atomic")
         stored = await self._intake.store(

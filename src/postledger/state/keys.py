@@ -37,6 +37,7 @@ REMEMBERED = timedelta(seconds=1)
 """How long a checked key is not looked up again, so how long a revoked one may still work."""
 
 _WORKSPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_PREFIX = "pl_"
 _KEY_ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -182,7 +183,7 @@ class Keyring:
             raise BadInput.parameter("expires", "a time in the future")
         self.workspace(workspace)
         key = Key(secrets.token_hex(6), workspace, name, wanted, now, expires_at, None)
-        text = f"pl_{key.id}_{secrets.token_urlsafe(32)}"
+        text = f"{_PREFIX}{key.id}_{secrets.token_urlsafe(32)}"
         with tables.changing(self._engine) as connection:
             connection.execute(
                 insert(tables.keys).values(
@@ -222,27 +223,46 @@ class Keyring:
 
     def authenticate(self, text: str) -> Key:
         """The key with this text, if it is live; else Unauthenticated."""
+        if (known := self.remembered(text)) is not None:
+            return known
         now = self._clock()
         digest = self._digest(text)
-        checked, key = self._remembered.get(digest, (None, None))
-        if checked is None or now - checked >= REMEMBERED or checked > now:
-            key = self._look_up(text, digest)
-            if len(self._remembered) > 10_000:  # noqa: PLR2004 -- a ceiling, not a tuned number
-                self._remembered.clear()
-            if key is not None:
-                self._remembered[digest] = (now, key)
+        key = self._look_up(text, digest)
         if key is None or not key.live(now):
             raise Unauthenticated("the key is unknown, revoked or expired")
+        if len(self._remembered) > 10_000:  # noqa: PLR2004 -- a ceiling, not a tuned number
+            self._remembered.clear()
+        self._remembered[digest] = (now, key)
         return key
+
+    def remembered(self, text: str) -> Key | None:
+        """The key with this text, if it is live and was looked up less than `REMEMBERED` ago, or
+        cannot be a stored one."""
+        now = self._clock()
+        digest = self._digest(text)
+        if not text.startswith(_PREFIX):
+            return self._fixed_key(digest)
+        checked, key = self._remembered.get(digest, (None, None))
+        if checked is None or key is None or not timedelta() <= now - checked < REMEMBERED:
+            return None
+        return key if key.live(now) else None
+
+    def check(self) -> None:
+        """Raises StoreUnavailable when the state store does not answer."""
+        with tables.reading(self._engine) as connection:
+            connection.execute(select(1))
 
     def _look_up(self, text: str, digest: str) -> Key | None:
-        key = self._stored(text, digest) if text.startswith("pl_") else None
-        if key is None and self._fixed is not None and hmac.compare_digest(digest, self._fixed):
-            return Key("fixed", DEFAULT_WORKSPACE, "", tuple(SCOPES), self._clock(), None, None)
-        return key
+        key = self._stored(text, digest) if text.startswith(_PREFIX) else None
+        return key or self._fixed_key(digest)
+
+    def _fixed_key(self, digest: str) -> Key | None:
+        if self._fixed is None or not hmac.compare_digest(digest, self._fixed):
+            return None
+        return Key("fixed", DEFAULT_WORKSPACE, "", tuple(SCOPES), self._clock(), None, None)
 
     def _stored(self, text: str, digest: str) -> Key | None:
-        key_id = text[3:].partition("_")[0]
+        key_id = text.removeprefix(_PREFIX).partition("_")[0]
         if not _KEY_ID.fullmatch(key_id):  # PostgreSQL takes no NUL in a text
             return None
         query = select(tables.keys).where(tables.keys.c.id == key_id)

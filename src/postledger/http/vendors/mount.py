@@ -33,7 +33,6 @@ from postledger.http.lane import Lane
 from postledger.http.limits import Limits
 from postledger.http.reads import Reads
 from postledger.settings import KIB
-from postledger.state.keys import Keyring
 
 _LOG = structlog.get_logger()
 
@@ -46,12 +45,9 @@ LARGEST_BODY = 64 * KIB
 class Mount:
     """Makes routes of a dialect's operations."""
 
-    def __init__(
-        self, guard: Guard, limits: Limits, keyring: Keyring, reads: Reads, lane: Lane
-    ) -> None:
+    def __init__(self, guard: Guard, limits: Limits, reads: Reads, lane: Lane) -> None:
         self._guard = guard
         self._limits = limits
-        self._keyring = keyring
         self._reads = reads
         self._lane = lane
 
@@ -64,7 +60,7 @@ class Mount:
         async def handle(request: AnyRequest) -> Response[Any]:
             call = _call(request)
             try:
-                call = self._admitted(dialect, operation, call, request)
+                call = await self._admitted(dialect, operation, call, request)
                 if operation.body is not None:
                     call = replace(call, body=await self._body(request))
                 reply = await work(call)
@@ -77,7 +73,7 @@ class Mount:
 
         return handle
 
-    def _admitted(
+    async def _admitted(
         self, dialect: Dialect, operation: Operation, call: Call, request: AnyRequest
     ) -> Call:
         """The call with its workspace, once its key has been checked and counted."""
@@ -85,11 +81,11 @@ class Mount:
             raise UriTooLong(f"path and query have more than {dialect.LONGEST_URI} bytes")
         if operation.scope is None:
             return call
-        key = self._guard.check(dialect.key(call), operation.scope)
+        key = await self._guard.check(dialect.key(call), operation.scope)
         return replace(
             call,
             workspace=key.workspace,
-            options=self._keyring.options(key.workspace),
+            options=await self._guard.options(key.workspace),
             allowance=self._limits.left(key),
         )
 
