@@ -10,6 +10,7 @@ import pytest
 from postledger.errors import StoreUnavailable
 from postledger.http.auth import Guard
 from postledger.http.limits import Limits
+from postledger.http.lookups import Lookups
 from postledger.settings import load
 from postledger.state.keys import Key
 
@@ -44,7 +45,8 @@ def test_nobody_waits_for_others(*, fails: bool, says: str) -> None:
     ring: Any = Silent(fails=fails)
 
     async def used() -> None:
-        guard = Guard(ring, Limits(load({})), patience=0.2)
+        lookups = Lookups(patience=0.2)
+        guard = Guard(ring, lookups, Limits(load({})))
         waiting = [asyncio.ensure_future(guard.check("unknown", "admin")) for _ in range(20)]
         await guard.check("known", "admin")
         for one in waiting:
@@ -59,6 +61,6 @@ def test_nobody_waits_for_others(*, fails: bool, says: str) -> None:
         ring.fails = False
         await asyncio.sleep(1)
         await guard.check("unknown", "admin")
-        guard.close()
+        lookups.close()
 
     asyncio.run(asyncio.wait_for(used(), 60))

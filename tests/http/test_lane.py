@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from postledger.http.figures import Figures
@@ -54,3 +55,31 @@ def test_storing_goes_on() -> None:
         (log["event"], type(log["exc_info"]).__name__) for log in logs
     }
     assert not any("ann@" in str(log.get("reason")) for log in logs)
+
+
+class Miscounting:
+    """A writer that forgets to say what became of the last of several arrivals."""
+
+    waiting = 0
+    waiting_since = None
+
+    def store_small(self, arrivals: list[Arrival]) -> list[Outcome]:
+        return [Outcome(arrival.count) for arrival in arrivals if arrival.workspace != "forgotten"]
+
+    def close(self) -> None: ...
+
+
+def test_nobody_waits_for_ever() -> None:
+    """Whose outcome is missing is told of a mistake, and the next ones are stored."""
+    writer: Any = Miscounting()
+
+    async def used() -> Outcome:
+        lane = Lane(writer, load({}), Figures())
+        lane.start()
+        with pytest.raises(ValueError, match="shorter"):
+            await lane.store(Arrival("forgotten", b"{}", 1))
+        stored = await lane.store(Arrival("w", b"{}", 3))
+        await lane.close()
+        return stored
+
+    assert Outcome(3) == asyncio.run(asyncio.wait_for(used(), 20))

@@ -101,13 +101,17 @@ def test_it_says_nothing(start: Start, postgresql: PostgreSQL, url: str) -> None
     server = start(POSTLEDGER_STATE=url).start()
     unknown = Client(server.client.address, "pl_0123456789ab_x")
     problem(unknown.request("GET", EVERYTHING), 401)
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(11) as threads:
         with postgresql.silent():
             asked = threads.submit(unknown.request, "GET", EVERYTHING)
+            exports = [threads.submit(server.client.get, "/ledger/v1/exports") for _ in range(10)]
             for path in ("/healthz", EVERYTHING):
                 server.client.get(path)
+            stored = server.client.post(b"\n" * 100_000, Content_Type="application/x-ndjson")
+            assert stored.status == 200
             assert not asked.done()
         problem(asked.result(), 401)
+        assert all(each.result() == {"exports": []} for each in exports)
 
 
 def test_it_is_not_there(start: Start, postgresql: PostgreSQL, url: str) -> None:

@@ -22,6 +22,7 @@ from postledger.http.ingest import ingest_routes
 from postledger.http.lane import Lane
 from postledger.http.ledger import Intake, intake_routes, reading_routes
 from postledger.http.limits import Limits
+from postledger.http.lookups import Lookups
 from postledger.http.metrics import metrics_routes
 from postledger.http.process import process_routes
 from postledger.http.reads import Reads
@@ -49,7 +50,8 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
     reads = Reads(lane, settings)
     intake = Intake(lane, figures, settings)
     limits = Limits(settings)
-    guard = Guard(keyring, limits)
+    lookups = Lookups()
+    guard = Guard(keyring, lookups, limits)
     reader = Reader(engine, rollups, lambda: writer.given, lambda: writer.whole)
     kinds: dict[str, Kind] = {
         EVENTS: partial(EventFile, Extractor(engine)),
@@ -65,7 +67,7 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
             yield
         await lane.close()
         reads.close()
-        guard.close()
+        lookups.close()
 
     app = Litestar(
         route_handlers=[
@@ -73,9 +75,9 @@ def application(settings: Settings, engine: Engine, writer: Writer, keyring: Key
             *ingest_routes(intake),
             *reading_routes(reader, reads),
             *metrics_routes(reader, reads),
-            *export_routes(runner, reader, reads, lane),
-            *vendor_routes(mount, reader, reads, runner),
-            *process_routes(engine, reads, guard, figures),
+            *export_routes(runner, reader, reads, lookups, lane),
+            *vendor_routes(mount, reader, reads, lookups, runner),
+            *process_routes(engine, keyring, reads, lookups, figures),
             *description_routes(),
         ],
         guards=[guard],

@@ -20,6 +20,7 @@ from postledger.http import body, parameters
 from postledger.http.auth import SCOPE, workspace_of
 from postledger.http.download import download
 from postledger.http.lane import Lane
+from postledger.http.lookups import Lookups
 from postledger.http.reads import Reads
 from postledger.query import FILTERS, EventQuery
 from postledger.settings import MIB
@@ -79,9 +80,9 @@ MEMBERS: dict[str, dict[str, Any]] = {
 
 
 def export_routes(
-    runner: Runner, reader: Reader, reads: Reads, lane: Lane
+    runner: Runner, reader: Reader, reads: Reads, lookups: Lookups, lane: Lane
 ) -> list[HTTPRouteHandler]:
-    """The routes of exports. Jobs lie in the state store, so each is asked for in a thread."""
+    """The routes of exports."""
 
     @post(EXPORTS_PATH, status_code=202, opt={SCOPE: WRITE})
     async def start_export(request: AnyRequest) -> Response[bytes]:
@@ -93,28 +94,28 @@ def export_routes(
         plain = body.decompress(data, request.headers.get("content-encoding", "").lower(), MIB)
         asked = read(plain, workspace, datetime.now(UTC))
         last = await reads.ask(reader.last, workspace)
-        job = await asyncio.to_thread(runner.add, asked, last)
+        job = await lookups.ask(runner.add, asked, last)
         return _json(shown(job), 202, Location=f"{EXPORTS_PATH}/{job.id}")
 
     @get(EXPORTS_PATH, opt={SCOPE: READ})
     async def list_exports(request: AnyRequest) -> Response[bytes]:
         """The exports of the workspace, the newest first."""
         parameters.none(request.query_params.multi_items())
-        jobs = await asyncio.to_thread(runner.of, workspace_of(request))
+        jobs = await lookups.ask(runner.of, workspace_of(request))
         return _json({"exports": [shown(job) for job in jobs]})
 
     @get(EXPORTS_PATH + "/{export_id:str}", opt={SCOPE: READ})
     async def show_export(request: AnyRequest, export_id: str) -> Response[bytes]:
         """How far an export is."""
         parameters.none(request.query_params.multi_items())
-        return _json(shown(await asyncio.to_thread(runner.get, workspace_of(request), export_id)))
+        return _json(shown(await lookups.ask(runner.get, workspace_of(request), export_id)))
 
     @get(EXPORTS_PATH + "/{export_id:str}/file", opt={SCOPE: READ})
     async def load_export(request: AnyRequest, export_id: str) -> Response[Any]:
         """The file, whole or in part."""
         parameters.none(request.query_params.multi_items())
         workspace = workspace_of(request)
-        job, path = await asyncio.to_thread(runner.file, workspace, export_id)
+        job, path = await lookups.ask(runner.file, workspace, export_id)
         name = f"{job.name or 'export'}-{path.name}"
         return download(request.headers, path, name, job.sha256 or "")
 
@@ -123,7 +124,7 @@ def export_routes(
         """Cancel an export that is under way; remove one that is not, with its file."""
         parameters.none(request.query_params.multi_items())
         workspace = workspace_of(request)
-        job = await asyncio.to_thread(runner.cancel_or_remove, workspace, export_id)
+        job = await lookups.ask(runner.cancel_or_remove, workspace, export_id)
         return Response(b"", status_code=204) if job is None else _json(shown(job))
 
     return [start_export, list_exports, show_export, load_export, remove_export]

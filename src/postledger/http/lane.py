@@ -247,16 +247,15 @@ class Lane:
     async def _answer(
         self, together: Sequence[_Waiting], store: Callable[[], list[Outcome]]
     ) -> None:
-        with self._figures.inserting(sum(waiting.arrival.count for waiting in together)):
-            try:
+        try:
+            with self._figures.inserting(sum(waiting.arrival.count for waiting in together)):
                 outcomes = await self._in_thread(store)
-            except Exception as error:  # noqa: BLE001 -- belongs to those who wait
-                _fail(together, error)
-                return
-        for waiting, outcome in zip(together, outcomes, strict=True):
-            self._figures.stored(outcome)
-            if not waiting.done.done():
-                waiting.done.set_result(outcome)
+            for waiting, outcome in zip(together, outcomes, strict=True):
+                self._figures.stored(outcome)
+                if not waiting.done.done():
+                    waiting.done.set_result(outcome)
+        except Exception as error:  # noqa: BLE001 -- belongs to those who wait
+            _fail(together, error)
 
     async def _flush(self) -> None:
         def flush() -> None:

@@ -4,14 +4,15 @@ from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from postledger.http import problems
-from postledger.http.auth import Guard
 from postledger.http.figures import Figures
+from postledger.http.lookups import Lookups
 from postledger.http.reads import Reads
+from postledger.state.keys import Keyring
 from postledger.store.engine import Engine
 
 
 def process_routes(
-    engine: Engine, reads: Reads, guard: Guard, figures: Figures
+    engine: Engine, keyring: Keyring, reads: Reads, lookups: Lookups, figures: Figures
 ) -> list[HTTPRouteHandler]:
     """Routes that need no key."""
 
@@ -24,7 +25,7 @@ def process_routes(
     async def ready() -> Response[bytes]:
         """200 once events can be stored and read."""
         await reads.ask(engine.size)
-        await guard.ready()
+        await lookups.ask(keyring.check)
         free, least = engine.free_bytes(), engine.settings.min_free_bytes
         if free is not None and free < least:
             detail = f"the disk has {free} bytes left, min_free_bytes is {least}"

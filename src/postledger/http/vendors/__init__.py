@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from postledger.dialects import DIALECTS
 from postledger.exports.runner import Runner
 from postledger.http import problems
+from postledger.http.lookups import Lookups
 from postledger.http.reads import Reads
 from postledger.http.vendors import netcore, smtpeter, sparkpost, unosend
 from postledger.http.vendors.mount import Mount, refusal
@@ -16,11 +17,11 @@ from postledger.store.reader import Reader
 
 
 def vendor_routes(
-    mount: Mount, reader: Reader, reads: Reads, runner: Runner
+    mount: Mount, reader: Reader, reads: Reads, lookups: Lookups, runner: Runner
 ) -> list[HTTPRouteHandler]:
     """All routes of all dialects."""
     return [
-        *netcore.routes(mount, reader, reads, runner),
+        *netcore.routes(mount, reader, reads, lookups, runner),
         *smtpeter.routes(mount, reader, reads),
         *sparkpost.routes(mount, reader, reads),
         *unosend.routes(mount, reader, reads),

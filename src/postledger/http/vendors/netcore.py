@@ -1,6 +1,5 @@
 """Routes of Netcore Email API, formerly Pepipost."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,16 @@ from postledger.errors import NotFound
 from postledger.exports.asking import LOGS, AskedLogs, kind_of
 from postledger.exports.runner import Runner
 from postledger.http.download import download
+from postledger.http.lookups import Lookups
 from postledger.http.reads import Reads
 from postledger.http.vendors.mount import Mount, Work
 from postledger.state.exports import CANCELLED, DONE, FAILED
 from postledger.store.reader import Reader
 
 
-def routes(mount: Mount, reader: Reader, reads: Reads, runner: Runner) -> list[HTTPRouteHandler]:
+def routes(
+    mount: Mount, reader: Reader, reads: Reads, lookups: Lookups, runner: Runner
+) -> list[HTTPRouteHandler]:
     """A route for each operation."""
 
     def answer(asked: netcore.Asked) -> Reply:
@@ -42,11 +44,11 @@ def routes(mount: Mount, reader: Reader, reads: Reads, runner: Runner) -> list[H
     async def start(call: Call) -> Reply:
         asked = AskedLogs(call.workspace, netcore.order(call))
         last = await reads.ask(reader.last, call.workspace)
-        job = await asyncio.to_thread(runner.add, asked, last)
+        job = await lookups.ask(runner.add, asked, last)
         return netcore.accepted(call, job.id)
 
     async def load(call: Call) -> Reply | Response[Any]:
-        found = await asyncio.to_thread(_file, runner, call)
+        found = await lookups.ask(_file, runner, call)
         if isinstance(found, Reply):
             return found
         path, digest = found
