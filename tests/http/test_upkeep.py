@@ -239,3 +239,42 @@ def test_what_fails_is_tried_again(error: Exception, reason: str, *, has_trace: 
     assert sorted(f"{name}_failed" for name in names) == sorted(log["event"] for log in logs)
     assert {reason} == {log["reason"] for log in logs}
     assert {has_trace} == {log["exc_info"] is not None for log in logs}
+
+
+class Behind(Failing):
+    """Roll-ups that are three steps behind; what the figures say of it when each step begins."""
+
+    quiet_seconds = 60.0
+
+    def __init__(self, figures: Figures) -> None:
+        super().__init__(StoreFull("full"))
+        self.figures = figures
+        self.left = 3
+        self.told: list[float | None] = []
+
+    def behind(self, _: object) -> int:
+        return self.left
+
+    async def numbers(self) -> dict[str, int]:
+        return {}
+
+    def fold(self, _: object) -> bool:
+        self.told.append(self.figures.registry.get_sample_value("postledger_unfolded_events"))
+        if not self.left:
+            return False
+        self.left -= 1
+        return True
+
+
+def test_it_tells_how_far_it_is() -> None:
+    """A server that catches up for minutes shows that it does."""
+    figures = Figures()
+    all_of_it: Any = Behind(figures)
+
+    async def fold() -> None:
+        upkeep = _Upkeep(all_of_it, all_of_it, all_of_it, all_of_it, figures)
+        await upkeep._fold()
+        upkeep.threads.shutdown()
+
+    asyncio.run(fold())
+    assert [3, 2, 1, 0] == all_of_it.told

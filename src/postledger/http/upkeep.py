@@ -108,8 +108,7 @@ class _Upkeep:
         self._told[name] = reason
 
     async def _fold(self) -> None:
-        behind = self._rollups.behind(self._lane.given)
-        self._figures.unfolded.set(behind)
+        behind = self._count_unfolded()
         waited = time.monotonic() - self._folded >= _MOST_BEHIND_SECONDS
         quiet = self._lane.quiet_seconds >= _QUIET_SECONDS
         if behind > _MOST_BEHIND or (behind and (quiet or waited)):
@@ -118,8 +117,13 @@ class _Upkeep:
     async def _fold_all(self) -> None:
         stored = await self._lane.numbers()
         while await self._in_thread(lambda: self._rollups.fold(stored)):
-            pass
+            self._count_unfolded()
         self._folded = time.monotonic()
+
+    def _count_unfolded(self) -> int:
+        behind = self._rollups.behind(self._lane.given)
+        self._figures.unfolded.set(behind)
+        return behind
 
     async def _retain(self) -> None:
         if time.monotonic() - self._retained < _RETAIN_EVERY_SECONDS:
