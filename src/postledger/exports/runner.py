@@ -90,10 +90,9 @@ class Runner:
     def cancel_or_remove(self, workspace: str, job_id: str) -> Job | None:
         """Cancel a job that is not finished, and give it; remove one that is, with its file."""
         job = self._jobs.get(workspace, job_id)
-        self._cancelled.add(job.id)
         if self._jobs.change(job, status=CANCELLED, finished_at=self._clock()):
+            self._cancelled.add(job.id)  # once it is noted: a job that stops for less stays running
             return self._jobs.get(workspace, job_id)
-        self._cancelled.discard(job.id)
         self._forget(job)
         return None
 
@@ -146,14 +145,14 @@ class Runner:
         try:
             self._fill(sink, job, content)
             self._check(job)
-            done = self._jobs.finish(
-                job,
-                rows=content.rows,
-                rows_total=content.rows,
-                sha256=sink.finish(),
-                bytes=sink.bytes,
-                finished_at=self._clock(),
-            )
+            values = {
+                "rows": content.rows,
+                "rows_total": content.rows,
+                "sha256": sink.finish(),
+                "bytes": sink.bytes,
+                "finished_at": self._clock(),
+            }
+            done = self._noting(job, lambda: self._jobs.finish(job, **values))
         except BaseException:
             sink.discard()
             raise
@@ -171,8 +170,20 @@ class Runner:
                     said = time.monotonic()
 
     def _change(self, job: Job, **values: object) -> None:
-        if not self._jobs.change(job, **values):
+        if not self._noting(job, lambda: self._jobs.change(job, **values)):
             raise _Stopped
+
+    def _noting(self, job: Job, change: Callable[[], bool]) -> bool:
+        """Make a change, as soon as the state store can be reached: what has been written is not
+        thrown away because a database was started anew. Raises StoreFull."""
+        while True:
+            try:
+                return change()
+            except StoreFull:
+                raise
+            except StoreUnavailable:
+                self._check(job)
+                time.sleep(_NOTE_AGAIN_SECONDS)
 
     def _stopped(self, job: Job) -> bool:
         return self._closing or job.id in self._cancelled

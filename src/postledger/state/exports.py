@@ -94,11 +94,12 @@ class Jobs:
             return _change(connection, job, values)
 
     def finish(self, job: Job, **values: object) -> bool:
-        """The job is done, and the next of its name goes on from its end; whether it was running
-        still."""
+        """The job is done, and the next of its name goes on from its end. Whether it is done, also
+        by an earlier call whose answer was lost; else it was cancelled or removed."""
         with changing(self._engine) as connection:
             if not _change(connection, job, values | {"status": DONE}):
-                return False
+                status = select(exports.c.status).where(exports.c.id == job.id)
+                return connection.scalar(status) == DONE
             if job.name is not None:
                 mine = (places.c.workspace == job.workspace, places.c.name == job.name)
                 connection.execute(delete(places).where(*mine))
