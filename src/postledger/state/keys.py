@@ -229,6 +229,7 @@ class Keyring:
         digest = self._digest(text)
         key = self._look_up(text, digest)
         if key is None or not key.live(now):
+            self._remembered.pop(digest, None)  # else a clock that is set back finds it again
             raise Unauthenticated("the key is unknown, revoked or expired")
         if len(self._remembered) > 10_000:  # noqa: PLR2004 -- a ceiling, not a tuned number
             self._remembered.clear()
