@@ -988,7 +988,7 @@ def test_ctrl_c(ledger: Ledger) -> None:
     with started("tail", "--interval", "60", stderr=subprocess.PIPE) as process:
         ledger.wait_for(1)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=5)
+        _, err = process.communicate(timeout=30)
     assert err == b""
     assert process.returncode == 130
 
@@ -1000,7 +1000,7 @@ def test_ctrl_c_does_not_wait_for_the_server(ledger: Ledger) -> None:
     with started("import", "in", stderr=subprocess.PIPE) as process:
         ledger.wait_for(1)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=5)
+        _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Traceback" not in err
 
@@ -1228,7 +1228,7 @@ def test_doctor_finds_nothing(ledger: Ledger) -> None:
     Path("data").mkdir()
     ledger.rule = lambda _: Answer(200, {})
     found = examined(os.environ["POSTLEDGER_URL"])
-    assert {"settings", "data directory", "disk", "server", "clock"} == set(found)
+    assert {"settings", "data directory", "disk", "keys", "server", "clock"} == set(found)
     assert {"ok"} == {one.level for one in found.values()}
     assert [asked.path for asked in ledger.asked] == ["/readyz"]
 

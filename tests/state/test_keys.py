@@ -280,3 +280,18 @@ def test_a_state_store_that_is_out_of_reach_is_told(tmp_path: Path) -> None:
     """No stack trace for a directory that is not there."""
     with pytest.raises(StartError, match="cannot be opened"):
         tables.open_state(f"sqlite:///{tmp_path / 'none' / 'state.sqlite3'}")
+
+
+def test_a_look_changes_nothing(opened: Opened, url: str, tmp_path: Path) -> None:
+    """How many keys there are is told without making what is not there."""
+    assert tables.look(url) is None
+    assert [] == list(tmp_path.iterdir())
+    ring = Keyring(opened(), b"pepper")
+    assert 0 == tables.look(url)
+    ring.create_workspace("shop")
+    _, key = ring.create_key("shop", ["admin"])
+    ring.create_key("shop", ["admin"])
+    ring.revoke(key.id)
+    assert 2 == tables.look(url)
+    with pytest.raises(StartError, match="cannot be opened"):
+        tables.look("nothing://")

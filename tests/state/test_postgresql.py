@@ -121,6 +121,9 @@ def test_it_is_not_there(start: Start, postgresql: PostgreSQL, url: str) -> None
     assert "the state store cannot be opened" in said
     assert "s3cret" not in said
     assert "Traceback" not in said
+    said = server.command("doctor", status=1)
+    assert "error    keys: the state store cannot be opened" in said
+    assert "s3cret" not in said
 
 
 def test_it_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def check_up(
     ] = "",
     place: Place = HERE,
 ) -> int:
-    """Check settings, data directory, store, clock and server, and say what to mend.
+    """Check settings, data directory, keys, store, clock and server, and say what to mend.
 
     Exit status 1 if there is an error.
     """
@@ -82,6 +82,7 @@ def examine(place: Place, url: str, *, inspect: Inspect) -> Iterator[Finding]:
         return
     yield Found("ok", "settings", "they can be used")
     yield from _directory(settings)
+    yield _state(settings)
     yield from _store(settings, inspect)
     yield from _server(Client(url or _address(settings)))
 
@@ -106,6 +107,17 @@ def _store(settings: Settings, inspect: Inspect) -> Sequence[Finding]:
         return inspect(settings)
     except PostledgerError as error:
         return [Found("error", "store", str(error))]
+
+
+def _state(settings: Settings) -> Finding:
+    look: Callable[[str], int | None] = import_module("postledger.state.tables").look
+    try:
+        found = look(settings.state_url)
+    except PostledgerError as error:
+        return Found("error", "keys", str(error), "start the database, or correct `state`")
+    if found is None:
+        return Found("ok", "keys", "none yet; the first start makes one")
+    return Found("ok", "keys", f"{found:,}, revoked and expired ones too")
 
 
 def _directory(settings: Settings) -> Iterator[Finding]:

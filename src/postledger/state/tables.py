@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import (
     JSON,
@@ -21,7 +22,9 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    func,
     insert,
+    inspect,
     make_url,
     select,
     update,
@@ -117,16 +120,13 @@ def open_state(url: str) -> Engine:
 
     Raises StartError when it cannot be opened, ForeignStore when a newer Postledger wrote it.
     """
-    try:
+    with _opening():
         engine = create_engine(_patient(url), pool_pre_ping=True, hide_parameters=True)
         if engine.dialect.name == "sqlite":
             _make_private(engine.url.database)
             event.listen(engine, "connect", _tune_sqlite)
         _make_tables(engine)
         found = _version(engine)
-    except (SQLAlchemyError, ImportError, OSError) as error:
-        reason = getattr(error, "orig", None) or error
-        raise StartError(f"the state store cannot be opened: {reason}") from error
     if found > VERSION:
         engine.dispose()
         raise ForeignStore(
@@ -134,6 +134,33 @@ def open_state(url: str) -> Engine:
             "use the newer Postledger that wrote it"
         )
     return engine
+
+
+def look(url: str) -> int | None:
+    """How many keys are in the state store at this URL, revoked and expired ones too; None: nobody
+    has opened it yet. Nothing is made or changed. Raises StartError."""
+    with _opening():
+        place = _patient(url)
+        if place.get_backend_name() == "sqlite" and not Path(place.database or "").exists():
+            return None
+        engine = create_engine(place, hide_parameters=True)
+        try:
+            with engine.connect() as connection:
+                if not inspect(connection).has_table(keys.name):
+                    return None
+                return connection.scalar(select(func.count()).select_from(keys))
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def _opening() -> Iterator[None]:
+    """What can be wrong with a database, as a StartError."""
+    try:
+        yield
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise StartError(f"the state store cannot be opened: {reason}") from error
 
 
 _PATIENCE = {"connect_timeout": "10", "tcp_user_timeout": "10000"}
