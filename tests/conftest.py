@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -298,7 +298,7 @@ def keyring_of(running: Server) -> Any:
     return _keyring(running.environment()["POSTLEDGER_DATA_DIR"])
 
 
-@lru_cache(maxsize=4)
+@cache
 def _keyring(data_dir: str) -> Any:
     from postledger.settings import load
     from postledger.state.keys import open_keyring

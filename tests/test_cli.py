@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -1073,7 +1074,8 @@ def test_keys_create(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"pl_[0-9a-f]{12}_\S+\n", out)
     assert "made the workspace shop" in err
     assert out.strip() not in err
-    key = open_keyring(here()).authenticate(out.strip())
+    with closing(open_keyring(here())) as ring:
+        key = ring.authenticate(out.strip())
     assert (key.workspace, key.scopes, key.name) == ("shop", ("events:read", "events:write"), "ci")
     assert key.expires_at is not None
     assert timedelta(days=29) < key.expires_at - datetime.now(UTC) <= timedelta(days=30)
@@ -1089,8 +1091,8 @@ def test_keys_list_and_revoke(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"workspace": "shop", "scopes": ["admin"], "state": "live"}.items() <= listed.items()
     assert text.split("_", 2)[2] not in out
     assert keys("revoke", listed["id"]) == 0
-    with pytest.raises(Unauthenticated):
-        open_keyring(here()).authenticate(text)
+    with closing(open_keyring(here())) as ring, pytest.raises(Unauthenticated):
+        ring.authenticate(text)
     capsys.readouterr()
     keys("list")
     states = [json.loads(line)["state"] for line in capsys.readouterr().out.splitlines()]

@@ -1,6 +1,7 @@
 """Workspaces and keys."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -254,10 +255,11 @@ def test_keys_are_listed_with_those_that_ended(keyring: Keyring) -> None:
 def test_the_secret_is_made_once_and_for_the_owner_only(tmp_path: Path) -> None:
     """Keys made before a restart open after it; nobody else can read the secret."""
     settings = load({}, overrides={"data_dir": str(tmp_path / "data")})
-    keyring = open_keyring(settings)
-    keyring.create_workspace("shop")
-    text, _ = keyring.create_key("shop", ["admin"])
-    assert "shop" == open_keyring(settings).authenticate(text).workspace
+    with closing(open_keyring(settings)) as keyring:
+        keyring.create_workspace("shop")
+        text, _ = keyring.create_key("shop", ["admin"])
+    with closing(open_keyring(settings)) as keyring:
+        assert "shop" == keyring.authenticate(text).workspace
     assert 0o600 == (tmp_path / "data" / "secret").stat().st_mode & 0o777
 
 

@@ -1,7 +1,7 @@
 """`postledger keys` and `postledger workspaces`: the state store itself, also beside a server."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -188,7 +188,8 @@ def _opened(place: Place, *, must_exist: bool = True) -> Iterator[Keyring]:
             "name the server's directory with --data-dir"
         )
     try:
-        yield open_keyring(settings)
+        with closing(open_keyring(settings)) as keyring:
+            yield keyring
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
         raise StartError(f"the state store does not work: {reason}") from error

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -44,12 +44,13 @@ def serve(settings: Settings, demo: int = 0) -> int:
     try:
         if broken := engine.set_aside():
             _LOG.error("parts_set_aside", parts=broken)
-        keyring = open_keyring(settings)
-        writer = Writer(engine, VOCABULARIES)
-        key = _first_key(keyring, settings)
-        if demo and not engine.size().events:
-            load_demo(writer, demo)
-        uvloop.run(_run(application(settings, engine, writer, keyring), listener, settings, key))
+        with closing(open_keyring(settings)) as keyring:
+            writer = Writer(engine, VOCABULARIES)
+            key = _first_key(keyring, settings)
+            if demo and not engine.size().events:
+                load_demo(writer, demo)
+            app = application(settings, engine, writer, keyring)
+            uvloop.run(_run(app, listener, settings, key))
     finally:
         engine.close()
     return 0

@@ -86,6 +86,9 @@ class Keyring:
         self._remembered: dict[str, tuple[datetime, Key]] = {}  # by digest: no key lies in memory
         self._options: dict[str, tuple[datetime, Mapping[str, str]]] = {}
 
+    def close(self) -> None:
+        self._engine.dispose()
+
     @property
     def store(self) -> Engine:
         """The state store that they lie in."""
@@ -278,10 +281,10 @@ class Keyring:
 
 
 def open_keyring(settings: Settings) -> Keyring:
-    """The keyring that the settings name, for the server and for commands beside it."""
+    """The keyring that the settings name, for the server and for commands beside it; `close` it."""
     settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = tables.open_state(settings.state_url)
-    return Keyring(engine, _secret(settings), fixed_key=settings.api_key)
+    secret = _secret(settings)
+    return Keyring(tables.open_state(settings.state_url), secret, fixed_key=settings.api_key)
 
 
 def _secret(settings: Settings) -> bytes:

@@ -122,18 +122,26 @@ def open_state(url: str) -> Engine:
     """
     with _opening():
         engine = create_engine(_patient(url), pool_pre_ping=True, hide_parameters=True)
+    try:
+        _prepare(engine)
+    except StartError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _prepare(engine: Engine) -> None:
+    with _opening():
         if engine.dialect.name == "sqlite":
             _make_private(engine.url.database)
             event.listen(engine, "connect", _tune_sqlite)
         _make_tables(engine)
         found = _version(engine)
     if found > VERSION:
-        engine.dispose()
         raise ForeignStore(
             f"the state store has schema {found}, this Postledger knows {VERSION}; "
             "use the newer Postledger that wrote it"
         )
-    return engine
 
 
 def look(url: str) -> int | None:
