@@ -1,6 +1,7 @@
 """The tables of the control data: small, transactional, in SQLite or PostgreSQL."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -239,6 +240,8 @@ def _translated() -> Iterator[None]:
         reason = str(error.orig).split("\n")[0]
         if any(words in reason for words in _FULL_WORDS):
             raise StoreFull(_FULL) from error
+        if not isinstance(error.orig, sqlite3.Error):  # who asks is not told of another machine
+            reason = type(error.orig).__name__
         raise StoreUnavailable(f"the state store failed: {reason}") from error
 
 
