@@ -116,7 +116,7 @@ def _state(settings: Settings) -> Finding:
     except PostledgerError as error:
         return Found("error", "keys", str(error), "start the database, or correct `state`")
     if found is None:
-        return Found("ok", "keys", "none yet; the first start makes one")
+        return Found("ok", "keys", "none yet")
     return Found("ok", "keys", f"{found:,}, revoked and expired ones too")
 
 
