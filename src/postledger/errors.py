@@ -16,7 +16,8 @@ PostledgerError
 ├── Unexpected          a mistake of ours
 ├── Busy                try again later: too much at once
 ├── StoreUnavailable    try again later: the store cannot write, or cannot answer
-│   └── StoreFull       no room on the disk
+│   ├── StoreFull       no room on the disk
+│   └── StoreAway       nobody answers there: the next who asks will not be answered either
 └── StartError          the process cannot start, and a person has to do something
     ├── BadSettings     settings that are unknown, or have no sense
     ├── StoreLocked     another process has the store
@@ -133,6 +134,10 @@ class StoreUnavailable(PostledgerError):
 class StoreFull(StoreUnavailable):
     title = "The store is full"
     retry_after = 30
+
+
+class StoreAway(StoreUnavailable):
+    """A store of another process or machine that could not be reached, or did not answer."""
 
 
 class StartError(PostledgerError):

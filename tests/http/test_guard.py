@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from postledger.errors import StoreUnavailable
+from postledger.errors import StoreAway, StoreUnavailable
 from postledger.http.auth import Guard
 from postledger.http.limits import Limits
 from postledger.http.lookups import Lookups
@@ -31,7 +31,7 @@ class Silent:
     def authenticate(self, text: str) -> Key:
         self.asked += 1
         if self.fails:
-            raise StoreUnavailable("connection refused")
+            raise StoreAway("connection refused")
         self.over.wait(60)
         return KEY
 
@@ -61,6 +61,22 @@ def test_nobody_waits_for_others(*, fails: bool, says: str) -> None:
         ring.fails = False
         await asyncio.sleep(1)
         await guard.check("unknown", "admin")
+        lookups.close()
+
+    asyncio.run(asyncio.wait_for(used(), 60))
+
+
+def test_one_failure_is_of_one() -> None:
+    """A store that is there and could not do one thing is asked the next one."""
+
+    def locked() -> None:
+        raise StoreUnavailable("database is locked")
+
+    async def used() -> None:
+        lookups = Lookups()
+        with pytest.raises(StoreUnavailable, match="locked"):
+            await lookups.ask(locked)
+        assert await lookups.ask(lambda: "there") == "there"
         lookups.close()
 
     asyncio.run(asyncio.wait_for(used(), 60))

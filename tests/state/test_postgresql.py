@@ -89,6 +89,7 @@ def test_it_is_away(start: Start, postgresql: PostgreSQL, url: str) -> None:
         assert "s3cret" not in server.log.read_text()
         for answer in (said, problem(server.client.request("GET", "/readyz"), 503)):
             assert "the state store failed: OperationalError" == answer["detail"]
+        assert "state_store_away" in server.log.read_text()
         server.client.get(EVERYTHING)
     finally:
         postgresql.start()

@@ -10,7 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from postledger.errors import StoreFull, StoreUnavailable
+import structlog
+
+from postledger.errors import StoreAway
+
+_LOG = structlog.get_logger()
 
 PATIENCE = 15.0
 """Seconds that an answer may take: more than `state.tables` gives, which knows more of what is
@@ -29,24 +33,25 @@ class Lookups:
         self._away, self._away_until = "", 0.0
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The answer. Raises StoreUnavailable, after a failure for a moment without asking again:
-        where each one takes long, not every request has to wait for its own."""
+        """The answer. Raises StoreUnavailable; while nobody answers there, for a moment without
+        asking again: not every request has to wait for its own failure."""
         if time.monotonic() < self._away_until:
-            raise StoreUnavailable(self._away)
+            raise StoreAway(self._away)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._patience):
                 return await loop.run_in_executor(self._threads, lambda: question(*args, **kwargs))
         except TimeoutError as error:
-            raise self._failed("the state store does not answer") from error
-        except StoreFull:
-            raise
-        except StoreUnavailable as error:
-            raise self._failed(str(error)) from error
+            raise self._gone("the state store does not answer") from error
+        except StoreAway as error:
+            raise self._gone(str(error)) from error
 
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
 
-    def _failed(self, why: str) -> StoreUnavailable:
-        self._away, self._away_until = why, time.monotonic() + _AWAY_SECONDS
-        return StoreUnavailable(why)
+    def _gone(self, why: str) -> StoreAway:
+        now = time.monotonic()
+        if now >= self._away_until:
+            _LOG.error("state_store_away", reason=why)
+        self._away, self._away_until = why, now + _AWAY_SECONDS
+        return StoreAway(why)

@@ -33,7 +33,13 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
-from postledger.errors import ForeignStore, StartError, StoreFull, StoreUnavailable
+from postledger.errors import (
+    ForeignStore,
+    StartError,
+    StoreAway,
+    StoreFull,
+    StoreUnavailable,
+)
 
 VERSION = 1
 LONGEST_NAME = 200
@@ -240,9 +246,10 @@ def _translated() -> Iterator[None]:
         reason = str(error.orig).split("\n")[0]
         if any(words in reason for words in _FULL_WORDS):
             raise StoreFull(_FULL) from error
-        if not isinstance(error.orig, sqlite3.Error):  # who asks is not told of another machine
-            reason = type(error.orig).__name__
-        raise StoreUnavailable(f"the state store failed: {reason}") from error
+        if isinstance(error.orig, sqlite3.Error):
+            raise StoreUnavailable(f"the state store failed: {reason}") from error
+        # who asks is not told of another machine
+        raise StoreAway(f"the state store failed: {type(error.orig).__name__}") from error
 
 
 _FULL_WORDS = ("disk is full", "No space left on device")
