@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own for a measurement: in one directory, on a Unix socket, stopped after it.
+"""A PostgreSQL of its own for a measurement or a test: in one directory, on a Unix socket.
 
 Debian's packages are installed when there is no PostgreSQL, without the cluster that they make and
 start otherwise; that needs root. `initdb` and the server refuse root, so root lends them the user
@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import psutil
 VERSION = 15
 _PROGRAMS = Path("/usr/lib/postgresql")
 _NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/postledger-bench.conf")
-_USER = "postgres"
+USER = "postgres"
 _MIB = 1 << 20
 
 
@@ -95,55 +96,58 @@ def _install() -> None:
 
 
 class Cluster:
-    """Made, started, and removed when it is closed."""
+    """In a directory of its own, which is removed when it is closed. `dsn` is where it answers
+    while it runs."""
 
-    def __init__(self, place: Path) -> None:
-        self._bin = need()
-        self._place = place
-        self._as = ["runuser", "-u", _USER, "--"] if os.geteuid() == 0 else []
-        place.mkdir(parents=True)
+    def __init__(self, programs: Path, place: Path, given: Mapping[str, str]) -> None:
+        """`given`: settings, beside those that keep it to its directory. Raises SystemExit."""
+        self._programs, self.place = programs, place
+        self._as = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
+        place.mkdir(parents=True, exist_ok=True)
         if self._as:
-            shutil.chown(place, _USER)
+            shutil.chown(place, USER)
             self._check_reach()
-        self._data, self.socket = place / "data", place
-        self._run(
-            "initdb", "-D", self._data, "-U", _USER, "-A", "trust", "--locale=C", "-E", "UTF8"
-        )
-        self._configure(settings())
-        self._run("pg_ctl", "-D", self._data, "-w", "-l", place / "log", "start")
-        self._pid = int((self._data / "postmaster.pid").read_text().split()[0])
+        self.dsn = f"host={place} user={USER} dbname=postgres"
+        self._data = place / "data"
+        self.run("initdb", "-D", self._data, "-U", USER, "-A", "trust", "--locale=C", "-E", "UTF8")
+        own = {"listen_addresses": "", "unix_socket_directories": str(place)}
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in (own | dict(given)).items())
+
+    def start(self) -> None:
+        self.run("pg_ctl", "-D", self._data, "-w", "-l", self.place / "log", "start")
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-D", self._data, "-w", "-m", "fast", "stop")
 
     @property
-    def dsn(self) -> str:
-        return f"host={self.socket} user={_USER} dbname=postgres"
+    def pid(self) -> int | None:
+        """The process that was started here; None: it has ended."""
+        file = self._data / "postmaster.pid"
+        return int(file.read_text().split()[0]) if file.exists() else None
 
     def close(self) -> None:
-        """Stop the server that was started here, found by its process id, and remove the data."""
-        if psutil.pid_exists(self._pid):
-            self._run("pg_ctl", "-D", self._data, "-w", "-m", "fast", "stop")
-        shutil.rmtree(self._place)
+        """Stop it and remove the data."""
+        if self.pid is not None and psutil.pid_exists(self.pid):
+            self.stop()
+        shutil.rmtree(self.place)
 
-    def _configure(self, given: Mapping[str, str]) -> None:
-        own = {"listen_addresses": "", "unix_socket_directories": str(self.socket)}
-        lines = [f"{name} = '{value}'\n" for name, value in (own | dict(given)).items()]
-        with (self._data / "postgresql.conf").open("a") as file:
-            file.writelines(lines)
+    def run(self, program: str, *words: str | Path) -> None:
+        """Run one of PostgreSQL's programs as the user whom the data belong to."""
+        command: Sequence[str | Path] = [*self._as, self._programs / program, *words]
+        with tempfile.TemporaryFile("w+") as said:  # not a pipe, which the server would keep
+            done = subprocess.run(command, cwd="/", stdout=said, stderr=said, check=False)
+            said.seek(0)
+            if done.returncode:
+                raise SystemExit(f"{program}: {said.read()}")
 
     def _check_reach(self) -> None:
-        reached = subprocess.run([*self._as, "test", "-w", self._place], check=False)
+        reached = subprocess.run([*self._as, "test", "-w", self.place], check=False)
         if reached.returncode:
             raise SystemExit(
-                f"user {_USER} cannot reach {self._place}; give another directory, such as "
+                f"user {USER} cannot reach {self.place}; give another directory, such as "
                 "make bench WORK=/var/tmp/postledger-bench"
             )
-
-    def _run(self, program: str, *words: str | Path) -> None:
-        command: Sequence[str | Path] = [*self._as, self._bin / program, *words]
-        done = subprocess.run(
-            command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
-        )
-        if done.returncode:
-            raise SystemExit(f"{program}: {done.stderr.decode()}")
 
 
 def version(text: str) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,39 +10,25 @@ from pathlib import Path
 
 import psutil
 import pytest
+from benchmarks.cluster import USER, Cluster
 from sqlalchemy import Engine
 
 from postledger.state.tables import open_state
 
 _NAMES = count(1)
-_USER = "postgres"
 
 
-class PostgreSQL:
-    """A server of its own in a directory of its own, on a Unix socket. Root lends it the user that
-    the packages make, since it refuses root."""
+class PostgreSQL(Cluster):
+    """A server for tests, which may lose what it has."""
 
     def __init__(self, programs: Path, place: Path) -> None:
-        self._programs, self._place = programs, place
-        self._as = ["runuser", "-u", _USER, "--"] if os.geteuid() == 0 else []
-        if self._as:
-            shutil.chown(place, _USER)
-        self._run("initdb", "-U", _USER, "-A", "trust", "--locale=C", "-E", "UTF8", "--no-sync")
-        own = {"listen_addresses": "", "unix_socket_directories": str(place), "fsync": "off"}
-        with (place / "data" / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in own.items())
-
-    def start(self) -> None:
-        self._run("pg_ctl", "-w", "-l", str(self._place / "log"), "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-w", "-m", "fast", "stop")
+        super().__init__(programs, place, {"fsync": "off"})
 
     @contextmanager
     def silent(self) -> Iterator[None]:
         """It says nothing more until the block is left."""
-        first = int((self._place / "data" / "postmaster.pid").read_text().split()[0])
-        server = psutil.Process(first)
+        assert self.pid is not None
+        server = psutil.Process(self.pid)
         processes = [server, *server.children(recursive=True)]
         for process in processes:
             process.suspend()
@@ -56,16 +41,8 @@ class PostgreSQL:
     def database(self) -> str:
         """The URL of a new, empty database."""
         name = f"test{next(_NAMES)}"
-        self._run("createdb", "-h", str(self._place), "-U", _USER, name, data=False)
-        return f"postgresql+psycopg://{_USER}:s3cret@/{name}?host={self._place}"
-
-    def _run(self, program: str, *words: str, data: bool = True) -> None:
-        where = ["-D", str(self._place / "data")] if data else []
-        command = [*self._as, str(self._programs / program), *where, *words]
-        with (self._place / "said").open("w+") as said:  # not a pipe, which the server would keep
-            done = subprocess.run(command, cwd="/", stdout=said, stderr=said, check=False)
-            said.seek(0)
-            assert done.returncode == 0, said.read()
+        self.run("createdb", "-h", self.place, "-U", USER, name)
+        return f"postgresql+psycopg://{USER}:s3cret@/{name}?host={self.place}"
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +58,7 @@ def postgresql() -> Iterator[PostgreSQL]:
     running = PostgreSQL(programs.parent, place)
     running.start()
     yield running
-    running.stop()
-    shutil.rmtree(place)
+    running.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -26,7 +26,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from benchmarks import bench
+from benchmarks import bench, cluster
 from benchmarks.cluster import Cluster, version
 from benchmarks.questions import Question, Rows, Values, from_sql
 from benchmarks.stream import Intake
@@ -65,7 +65,8 @@ class PostgreSQL:
     indexes: Sequence[str] = (KEY, *INDEXES)
 
     def __init__(self, place: Path) -> None:
-        self._cluster = Cluster(place)
+        self._cluster = Cluster(cluster.need(), place, cluster.settings())
+        self._cluster.start()
         self._connections = [self._connect() for _ in range(_CONNECTIONS)]
         self._first = self._connections[0]
         self._run("CREATE EXTENSION pg_trgm")
