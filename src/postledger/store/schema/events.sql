@@ -18,6 +18,8 @@
 -- min_level_for_wide_part: a part that was not merged yet has all columns in one file. That of a
 --   large batch would have a hundred, each synced alone: a tenth of the time of taking events in.
 -- rest, age: see store/columns.py.
+-- min_compress_block_size, of these and of the ids: a granule begins with a block of its own. So what
+--   a page needs of one is unpacked without its neighbours.
 -- message_key: a message and its recipient as one number, for questions that put the events of
 --   messages together. 0: the event tells no message.
 -- injected: when the message of an event was injected, in unix milliseconds. A message begins with
@@ -27,7 +29,7 @@ CREATE TABLE IF NOT EXISTS {database}.events
     workspace LowCardinality(String),
     seq UInt64 CODEC(Delta, ZSTD(1)),
     {columns},
-    rest String CODEC(ZSTD(3)) SETTINGS (min_compress_block_size = 131072, max_compress_block_size = 131072),
+    rest String CODEC(ZSTD(1)) SETTINGS (min_compress_block_size = 1024, max_compress_block_size = 262144),
     message_key UInt64 MATERIALIZED if(message_id = '', 0, sipHash64(message_id, rcpt_to)) CODEC(ZSTD(1)),
     injected Int64 MATERIALIZED ifNull(toUnixTimestamp64Milli(timestamp)
         - if(type IN ('injection', 'policy_rejection', 'generation_failure', 'generation_rejection'), ifNull(age, 0), age), 0) CODEC(ZSTD(1)),
