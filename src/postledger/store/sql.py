@@ -21,20 +21,19 @@ from postledger.store.columns import EVENT, NOT_ASKED, PARTS
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 _LEADS_TO_FEW = frozenset({"rcpt_to", "message_id"})
-_FEW = (
-    " SETTINGS optimize_read_in_order = 0, optimize_move_to_prewhere = 0, "
-    "query_plan_optimize_lazy_materialization = 0"
-)
-"""For few events, found by an index: to walk through the parts in order, and to come back for the
-rest of the columns, costs more than to read and sort them."""
+_REST_LAST = "query_plan_max_limit_for_lazy_materialization = 20000"
+"""`rest` is read of the events of the page only, once these are known, also for the largest page
+and its one more: beyond the engine's own limit of 10,000 it is read beside what conditions ask for,
+in blocks of a granule or less."""
+_FEW = f" SETTINGS optimize_read_in_order = 0, optimize_move_to_prewhere = 0, {_REST_LAST}"
+"""For few events, found by an index: to walk through the parts in order, or to look at conditions
+one after the other, costs more than to read and sort them."""
 SHARED = (
     " SETTINGS merge_tree_min_rows_for_concurrent_read = 20000, "
-    "merge_tree_min_bytes_for_concurrent_read = 1000000, "
-    "query_plan_max_limit_for_lazy_materialization = 20000"
+    f"merge_tree_min_bytes_for_concurrent_read = 1000000, {_REST_LAST}"
 )
 """For rows that may lie close together: as large as the engine makes them, its pieces of work leave
-all of them to one thread. And for the largest page and its one more: beyond the engine's own limit
-of 10,000, `rest` is read beside what conditions ask for, in blocks of a granule or less."""
+all of them to one thread."""
 
 _PLAIN_NUMBERS = "output_format_json_quote_64bit_integers = 0"
 
