@@ -237,6 +237,7 @@ STATUS = {
     errors.Busy: 503,
     errors.StoreUnavailable: 503,
     errors.StoreFull: 503,
+    errors.StoreAway: 503,
 }
 MESSAGES = ["it failed", 'a "quoted" \\ <b>é\U0001d518</b>\r\n\t\u0000', ""]
 

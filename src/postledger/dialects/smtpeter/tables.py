@@ -132,6 +132,7 @@ STATUS: dict[type[PostledgerError], int] = {
     errors.Busy: 503,
     errors.StoreUnavailable: 503,
     errors.StoreFull: 503,
+    errors.StoreAway: 503,
 }
 
 _DAY = (("type", "string"), ("format", "date"))

@@ -60,6 +60,7 @@ STATUS: dict[type[PostledgerError], Shape] = {
     errors.Busy: Shape(503, "service unavailable", "1900"),
     errors.StoreUnavailable: Shape(503, "service unavailable", "1900"),
     errors.StoreFull: Shape(503, "service unavailable", "1900"),
+    errors.StoreAway: Shape(503, "service unavailable", "1900"),
 }
 """Clients compare the text of 429 (sparkyEvents), so it stands alone."""
 

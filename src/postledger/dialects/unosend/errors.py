@@ -32,6 +32,7 @@ STATUS: dict[type[PostledgerError], tuple[int, str]] = {
     errors.Busy: (503, "service_unavailable"),
     errors.StoreUnavailable: (503, "service_unavailable"),
     errors.StoreFull: (503, "service_unavailable"),
+    errors.StoreAway: (503, "service_unavailable"),
 }
 """HTTP status and `error.code` [5]. `method_not_allowed` and `not_implemented` are ours: the
 documented list has nothing for them."""
