@@ -67,13 +67,13 @@ def page(query: EventQuery, database: str, *, small: bool = False) -> Sql:
         where.append(_beyond(sql, query))
     leading = {filter_.field for filter_ in query.filters if not filter_.negated}
     few = not leading.isdisjoint(_LEADS_TO_FEW)
+    found = f"WHERE {' AND '.join(where)}"
     if not (few or small or "campaign_id" in leading):
-        where.append(_in_hours(sql, query, where, database))
+        found = _in_hours(sql, query, where, database)
     way = "DESC" if query.descending else "ASC"
     sql.in_parts = few or query.limit <= _FEW_EVENTS
     sql.text = (
-        f"SELECT {PARTS if sql.in_parts else EVENT} FROM {database}.events "
-        f"WHERE {' AND '.join(where)} "
+        f"SELECT {PARTS if sql.in_parts else EVENT} FROM {database}.events {found} "
         f"ORDER BY timestamp {way}, event_id {way} LIMIT {sql.add(query.limit + 1, 'UInt32')}"
     )
     if query.offset:
@@ -83,17 +83,20 @@ def page(query: EventQuery, database: str, *, small: bool = False) -> Sql:
 
 
 def _in_hours(sql: Sql, query: EventQuery, where: Sequence[str], database: str) -> str:
-    """The condition that an event is not beyond the hours in which a page of matches was found.
+    """The conditions, and that an event is not beyond the hours in which a page of matches was
+    found.
 
     The table is sorted by hour, within it by campaign. The engine walks from hour to hour and stops
-    when it has enough, so that to sort by time it need not see all matches of the range.
+    when it has enough, so that to sort by time it need not see all matches of the range. Where it
+    saw all of it, there being too few, it need not look again where it found nothing: it remembers
+    that of a `PREWHERE`, which must be the same in both.
     """
     least, way, end = ("min", "DESC", ">=") if query.descending else ("max", "ASC", "<=")
     enough = sql.add(query.limit + 1 + query.offset, "UInt64")
-    hour = "toStartOfHour(timestamp)"
+    hour, matches = "toStartOfHour(timestamp)", f"PREWHERE {' AND '.join(where)}"
     return (
-        f"{hour} {end} (SELECT {least}({hour}) FROM (SELECT timestamp FROM {database}.events "
-        f"WHERE {' AND '.join(where)} ORDER BY {hour} {way} LIMIT {enough}))"
+        f"{matches} WHERE {hour} {end} (SELECT {least}({hour}) FROM (SELECT timestamp "
+        f"FROM {database}.events {matches} ORDER BY {hour} {way} LIMIT {enough}))"
     )
 
 
@@ -386,12 +389,16 @@ def _scope(sql: Sql, workspace: str) -> str:
 
 
 def conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
-    """The conditions on an event of a question, the one on the workspace first."""
-    where = [*_range(sql, query), *(_matches(sql, f, database, query) for f in query.filters)]
+    """The conditions on an event of a question, the one on the workspace first; then those that are
+    told from little, since the engine may ask them in this order. The key has the hours, so few
+    events are told apart by their times."""
+    workspace, *times = _range(sql, query)
+    filters = sorted(query.filters, key=lambda filter_: filter_.match in _PHRASES)
+    where = [workspace, *(_matches(sql, f, database, query) for f in filters)]
     if query.alternatives:
         several = (_matches(sql, filter_, database, query) for filter_ in query.alternatives)
         where.append(f"({' OR '.join(several)})")
-    return where
+    return [*where, *times]
 
 
 def grouped(sql: Sql, grouping: Grouping, database: str) -> str:
