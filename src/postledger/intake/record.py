@@ -6,9 +6,12 @@ same meaning (`store.columns`), and a test holds the two together.
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from itertools import accumulate
+from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
+from itertools import accumulate, pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,6 +22,10 @@ from postledger.events import EVENT_TYPES, FIELD, FIELDS, Kind
 
 INT64 = 2**63
 _CHUNK = 128 * 1024
+_LEARNT_FROM = 20
+"""Lines of a large body that tell the order in which a source writes its fields."""
+_ORDERS = 32
+_NAMES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 MOST_DEEP = 500
 """Levels of arrays and objects in one event. The engine reads a thousand, Python's decoder as many
 less the depth of the calls around it; what was stored must be read everywhere."""
@@ -64,14 +71,47 @@ class Description:
 
     def __init__(self, kind: Any, time: Any) -> None:
         accepted = dict(_ACCEPTED) | {Kind.TIME: time}
-        fields: list[Any] = [("type", kind), ("timestamp", time)]
-        fields += [
-            (field.name, Any if field.name == _SET_HERE else accepted[field.kind] | None, None)
-            for field in FIELDS
-            if field.name not in {"type", "timestamp"}
-        ]
-        self._closed = msgspec.json.Decoder(_struct(fields, closed=True))
-        self._open = msgspec.json.Decoder(_struct(fields, closed=False))
+        self._fields: dict[str, tuple[Any, ...]] = {
+            "type": ("type", kind),
+            "timestamp": ("timestamp", time),
+        }
+        for field in FIELDS:
+            given = Any if field.name == _SET_HERE else accepted[field.kind] | None
+            self._fields.setdefault(field.name, (field.name, given, None))
+        self._order = tuple(self._fields)
+        self._pairs: dict[tuple[str, str], None] = {}
+        self._decoder = lru_cache(_ORDERS)(self._made)
+        self._open = self._decoder(self._order, closed=False)
+
+    def _made(self, order: Sequence[str], *, closed: bool) -> msgspec.json.Decoder[Any]:
+        fields = [self._fields[name] for name in order]
+        return msgspec.json.Decoder(
+            msgspec.defstruct("Event", fields, forbid_unknown_fields=closed, gc=False, kw_only=True)
+        )
+
+    def _learn(self, chunk: bytes) -> None:
+        """Put the fields in the order in which the first of these lines have them.
+
+        The decoder looks for a name from the one after the last that it has found, so a source that
+        writes its fields in an order of its own would cost it a fifth more, or a third.
+        """
+        try:
+            lines = [_NAMES.decode(line) for line in chunk.split(b"\n", _LEARNT_FROM)[:-1]]
+        except (msgspec.DecodeError, RecursionError):
+            return
+        known = [[name for name in line if name in self._fields] for line in lines]
+        pairs = dict.fromkeys(pair for names in known for pair in pairwise(names))
+        place = {name: at for at, name in enumerate(self._order)}
+        if all(place[before] < place[after] for before, after in pairs):
+            return
+        for told in (self._pairs | pairs, pairs):  # another source may contradict the last one
+            sorter: TopologicalSorter[str] = TopologicalSorter()
+            for before, after in told:
+                sorter.add(after, before)
+            with suppress(CycleError):
+                learnt = dict.fromkeys(sorter.static_order())
+                self._pairs, self._order = told, tuple(learnt | dict.fromkeys(self._order))
+                return
 
     def all_good(self, lines: bytes, *, largest: int) -> tuple[int, bool] | None:
         """How many events these lines are, and whether one has fields that we do not know.
@@ -79,7 +119,10 @@ class Description:
         None: at least one line is not one good event, or has more bytes than `largest`; `problem`
         says of each what is wrong.
         """
-        decoder, total = self._closed, 0
+        if len(lines) > _CHUNK:
+            self._learn(lines[:_CHUNK])
+        order, total = self._order, 0
+        decoder = closed = self._decoder(order, closed=True)
         for chunk in _chunks(lines):
             if len(chunk) > largest and max(map(len, chunk.split(b"\n"))) > largest:
                 return None
@@ -90,16 +133,16 @@ class Description:
                 except msgspec.ValidationError as error:
                     if _UNKNOWN_FIELD not in str(error):
                         return None
-                    decoder = self._open
+                    decoder = self._decoder(order, closed=False)
                     events = decoder.decode_lines(chunk)
-                if decoder is self._open:
+                if decoder is not closed:
                     chunk.decode()  # fields that we do not know are skipped above, bytes and all
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 return None
             if len(events) != count or not _is_shallow(chunk, count):
                 return None
             total += count
-        return total, decoder is self._open
+        return total, decoder is not closed
 
     def problem(self, line: bytes, index: int) -> Problem | None:
         """What is wrong with this one event; None: nothing."""
@@ -153,10 +196,6 @@ def _chunks(lines: bytes) -> Iterator[bytes]:
         end = len(lines) if end < 0 else end
         yield lines[start:end]
         start = end + 1
-
-
-def _struct(fields: list[Any], *, closed: bool) -> type[msgspec.Struct]:
-    return msgspec.defstruct("Event", fields, forbid_unknown_fields=closed, gc=False)
 
 
 def _explain(error: str, index: int) -> Problem:
