@@ -213,7 +213,7 @@ class Writer:
     def _checked(self, prepared: Prepared) -> list[tuple[int, int]]:
         """Rows that are not to be stored, in order, and why."""
         staging, unknown_fields = prepared.staging, prepared.unknown_fields
-        flagged = self._flagged(staging)
+        flagged = self._flagged(prepared)
         if prepared.first.own:
             if all(why == _REPEAT for _, why in flagged):
                 return flagged
@@ -223,7 +223,7 @@ class Writer:
             if not clashing:
                 return flagged
             staging.read_again(unknown_fields=unknown_fields, clashing=clashing)
-        return self._flagged(staging)
+        return self._flagged(prepared)
 
     def _clashing(self, staging: Staging) -> list[int]:
         """Rows that have time and id of an event of another type.
@@ -274,28 +274,26 @@ class Writer:
                 parameters,
             )
 
-    def _flagged(self, staging: Staging) -> list[tuple[int, int]]:
-        """Rows that are not to be stored, in order: a fault, or a repeat."""
+    def _flagged(self, prepared: Prepared) -> list[tuple[int, int]]:
+        """Rows that are not to be stored, in order: a fault, or a repeat. Those that are in the
+        ledger are looked up in their hours."""
+        rows = prepared.staging.rows
         old = f"toUnixTimestamp64Milli(timestamp) < {self._horizon}"
         found = self._client.query(
             f"""
             SELECT row, multiIf(fault != 0, fault, {old}, {columns.FORGOTTEN}, {_REPEAT})
-            FROM {staging.rows}
+            FROM {rows}
             WHERE fault != 0 OR {old}
-                OR (workspace, timestamp, event_id) IN {self._stored(staging)}
-                OR row NOT IN (SELECT min(row) FROM {staging.rows} WHERE fault = 0
-                               GROUP BY workspace, timestamp, event_id)
-            ORDER BY row"""
+                OR (timestamp, event_id) IN (
+                    SELECT timestamp, event_id FROM {self._events}
+                    WHERE workspace = {{workspace:String}}
+                        AND (timestamp, event_id) IN (SELECT timestamp, event_id FROM {rows}))
+                OR row NOT IN (SELECT min(row) FROM {rows} WHERE fault = 0
+                               GROUP BY timestamp, event_id)
+            ORDER BY row""",
+            {"workspace": prepared.first.workspace},
         )
         return [(int(row), int(why)) for row, why in found.result_rows]
-
-    def _stored(self, staging: Staging) -> str:
-        """Identities of staged rows that are in the ledger: looked up in their hours."""
-        return (
-            f"(SELECT workspace, timestamp, event_id FROM {self._events} "
-            "WHERE (workspace, timestamp, event_id) IN "
-            f"(SELECT workspace, timestamp, event_id FROM {staging.rows}))"
-        )
 
     def _undo(self, workspace: str, first: int, error: Exception) -> None:
         """Remove what an insert has left that failed between two months. Raises StoreUnavailable:
@@ -448,9 +446,11 @@ class Writer:
         self._keep_unreadable()
         chosen = f"{self._small.rows} WHERE fault = 0"
         if self._doubtful:  # some may be in the table already, or twice in the journal
+            identity = "workspace, timestamp, event_id"
             chosen += (
-                f" AND (workspace, timestamp, event_id) NOT IN {self._stored(self._small)} "
-                "ORDER BY seq LIMIT 1 BY workspace, timestamp, event_id"
+                f" AND ({identity}) NOT IN (SELECT {identity} FROM {self._events} "
+                f"WHERE ({identity}) IN (SELECT {identity} FROM {self._small.rows})) "
+                f"ORDER BY seq LIMIT 1 BY {identity}"
             )
         self._doubtful = True
         self._insert("seq", chosen, {})
