@@ -12,6 +12,7 @@ from postledger.intake.record import NATIVE, Description, EventType, Time
 
 END = datetime(2026, 11, 20, tzinfo=UTC)
 EVENTS = [json.loads(line) for line in next(demo.batches(1000, size=1000, end=END)).splitlines()]
+BAD = (b"[1]", b"{", b'{"\xff": 1}', b'{"subject": "\xff"}', b'{"a": ' + b"[" * 20_000)
 NAMES = [field.name for field in FIELDS]
 
 
@@ -53,5 +54,6 @@ def test_sources_of_several_orders() -> None:
         order = Random(seed).sample(NAMES, len(NAMES))
         body = lines(EVENTS[::2], order) + b"\n" + lines(EVENTS[1::2], order[::-1])
         assert description.all_good(body, largest=len(body)) == (len(EVENTS), False)
-        assert description.all_good(b"[1]\n" + body, largest=len(body)) is None
+        for first in BAD:
+            assert description.all_good(first + b"\n" + body, largest=len(body)) is None
     assert NATIVE.problem(b'{"type": "open"}', 0) == description.problem(b'{"type": "open"}', 0)

@@ -97,7 +97,7 @@ class Description:
         """
         try:
             lines = [_NAMES.decode(line) for line in chunk.split(b"\n", _LEARNT_FROM)[:-1]]
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return
         known = [[name for name in line if name in self._fields] for line in lines]
         pairs = dict.fromkeys(pair for names in known for pair in pairwise(names))
