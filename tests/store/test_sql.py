@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -97,6 +98,15 @@ def test_filters_are_conditions(filter_: Filter, said: str) -> None:
     """Several values are any of them; a phrase without a word matches nothing."""
     found = condition(sql.count(replace(QUERY, filters=(filter_,)), "db"))
     assert said == found.split(" AND ")[1]
+
+
+@pytest.mark.parametrize("make", [sql.page, sql.count])
+def test_no_index_is_asked_for_each_of_a_list(make: Callable[[EventQuery, str], Sql]) -> None:
+    """To find the first event of its kind of a message, the messages of the range are listed."""
+    first = Filter("type", Match.FIRST, ("click",))
+    for query in (replace(QUERY, filters=(first,)), replace(QUERY, alternatives=(first,))):
+        assert "use_skip_indexes = 0" in make(query, "db").text
+    assert "use_skip_indexes = 0" not in make(QUERY, "db").text
 
 
 def test_values_are_never_in_the_text() -> None:

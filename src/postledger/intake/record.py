@@ -93,7 +93,7 @@ class Description:
         """Put the fields in the order in which the first of these lines have them.
 
         The decoder looks for a name from the one after the last that it has found, so a source that
-        writes its fields in an order of its own would cost it a fifth more, or a third.
+        writes its fields in an order of its own would cost it a third more, or half as much again.
         """
         try:
             lines = [_NAMES.decode(line) for line in chunk.split(b"\n", _LEARNT_FROM)[:-1]]
