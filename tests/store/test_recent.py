@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from asking import Store
 from making import EPOCH, Event, examples, iso
+from postledger.store.columns import BUCKET_MS
 from postledger.store.identity import Identity
 from postledger.store.recent import BACK, HOUR_MS, Recent
 
@@ -57,10 +58,11 @@ def test_each_is_stored_once(store: Store, steps: list[tuple[str, list[Event]]])
 
 
 class Table:
-    """Events that are asked for, and how often they are."""
+    """Events that are asked for, and how often they are; the newest of a bucket come first."""
 
     def __init__(self, *times: int) -> None:
-        self.rows = sorted((time, f"e{time}") for time in times)
+        ordered = sorted(times, key=lambda time: (time // BUCKET_MS, -time))
+        self.rows = [(time, f"e{time}") for time in ordered]
         self.asked: list[int] = []
 
     def known(self, _: str, start: int, most: int) -> list[tuple[int, str]]:
@@ -72,7 +74,7 @@ def identities(*times: int, workspace: str = "w") -> list[Identity]:
     return [Identity(workspace, time, f"e{time}", 0) for time in times]
 
 
-NOW = 500 * HOUR_MS
+NOW = 125 * BUCKET_MS
 
 
 def test_a_stretch_is_read_once() -> None:
@@ -90,15 +92,15 @@ def test_a_stretch_is_read_once() -> None:
 
 
 def test_too_many() -> None:
-    """Then it begins an hour earlier, and ends before the hour of the last one that was read; with
-    too many in that too it is not tried again soon."""
+    """Then it begins an hour earlier, and ends before the bucket of the last one that was read;
+    with too many in that too it is not tried again soon."""
     table = Table(*range(NOW - 9 * HOUR_MS, NOW + 9 * HOUR_MS, HOUR_MS // 4))
     recent = Recent(table.known, 24, patience=0)
     assert recent.learn(identities(NOW), [])
     assert table.asked == [NOW - each for each in BACK]
     assert recent.rules_out(Identity("w", NOW, "new", 0))
-    assert recent.rules_out(Identity("w", NOW + 5 * HOUR_MS - 1, "new", 0))
-    assert not recent.rules_out(Identity("w", NOW + 5 * HOUR_MS, "new", 0))
+    assert recent.rules_out(Identity("w", NOW + BUCKET_MS - 1, "new", 0))
+    assert not recent.rules_out(Identity("w", NOW + BUCKET_MS, "new", 0))
     crowded = Recent(table.known, 3, patience=1)
     for _ in range(60):
         assert not crowded.learn(identities(NOW), [])

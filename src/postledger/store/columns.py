@@ -53,6 +53,25 @@ NOT_ASKED = frozenset(
 
 COLUMNS: tuple[Field, ...] = tuple(field for field in FIELDS if field.name not in NOT_ASKED)
 
+BUCKET_MS = 4 * 3_600_000
+BUCKET = f"intDiv(toUnixTimestamp64Second(timestamp), {BUCKET_MS // 1000})"
+"""The number of the four hours (UTC, since 1970) that an event is of; the table is sorted by it."""
+COMMON = frozenset(
+    {
+        "injection",
+        "delivery",
+        "open",
+        "initial_open",
+        "click",
+        "initial_click",
+        "amp_open",
+        "amp_initial_open",
+        "amp_click",
+    }
+)
+"""The types of events that are not `rare` to the table. They are part of its order, and so cannot
+be altered: a new type is rare."""
+
 MILLISECONDS = "DateTime64(3, 'UTC')"
 EARLIEST, LATEST = "1970-01-01 00:00:00", "2200-01-01 00:00:00"
 """Times outside are refused: they are mistakes, and each month is a partition."""
@@ -479,8 +498,13 @@ WRITE_SETTINGS: dict[str, object] = {
 }
 """Engine settings that the expressions for the way in rely on."""
 
-STAGE_SETTINGS = WRITE_SETTINGS | {"query_plan_enable_optimizations": 0, "compile_expressions": 0}
-"""The same for staging tables, which lie in memory: there is nothing to optimise."""
+STAGE_SETTINGS = WRITE_SETTINGS | {
+    "query_plan_enable_optimizations": 0,
+    "compile_expressions": 0,
+    "input_format_parallel_parsing": 0,
+}
+"""The same for staging tables, which lie in memory: there is nothing to optimise; to share the work
+of splitting lines takes more than to do it."""
 
 READ_SETTINGS: dict[str, object] = {"output_format_json_escape_forward_slashes": 0}
 """The same for the way out."""

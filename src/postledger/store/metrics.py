@@ -36,6 +36,7 @@ from postledger.metrics import (
 )
 from postledger.query import EventQuery, Filter, MetricsQuery, MetricsRow
 from postledger.store import dimensions
+from postledger.store.columns import BUCKET, BUCKET_MS
 from postledger.store.counting import condition, listed
 from postledger.store.dimensions import (
     EVENTS,
@@ -49,7 +50,7 @@ from postledger.store.dimensions import (
     rolled_count,
     window_of,
 )
-from postledger.store.sql import SHARED, Sql, conditions, grouped
+from postledger.store.sql import SHARED, Sql, conditions, grouped, of_rare
 
 MOST_ROWS = 100_000
 """Most rows of an answer: groups by intervals."""
@@ -293,9 +294,13 @@ class _Asked:
         return self._counted(bases, self._query, [self._in_hours(window.beside)])
 
     def _in_hours(self, numbers: Sequence[int]) -> str:
-        """The condition on an event that it is of one of these hours; the table is sorted by it."""
-        seconds = [number * 3600 for number in numbers]
-        return f"toStartOfHour(timestamp) IN {self.sql.add(seconds, 'Array(DateTime)')}"
+        """The condition on an event that it is of one of these hours; the key has their buckets."""
+        hours = [number * 3600 for number in numbers]
+        buckets = sorted({number * 3_600_000 // BUCKET_MS for number in numbers})
+        return (
+            f"({BUCKET} IN {self.sql.add(buckets, 'Array(Int64)')} "
+            f"AND toStartOfHour(timestamp) IN {self.sql.add(hours, 'Array(DateTime)')})"
+        )
 
     def _counted(self, bases: Sequence[Base], query: MetricsQuery, more: Sequence[str]) -> str:
         """Counted from the events that a metric looks at, and that the filters leave."""
@@ -307,6 +312,7 @@ class _Asked:
             *conditions(sql, events, self._database),
             *(grouped(sql, each, self._database) for each in query.groupings),
             f"type IN {listed(_types(bases))}",
+            *of_rare(_types(bases)),
             *more,
             *self._of_chosen(),
         ]

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from postledger.store.columns import BUCKET_MS
 from postledger.store.identity import Identity
 
 HOUR_MS = 3_600_000
@@ -20,8 +21,8 @@ _LONG = 64
 """How many times as long it is not tried again when both have too many."""
 
 Known = Callable[[str, int, int], Sequence[tuple[int, str]]]
-"""Times in milliseconds and ids of a workspace's events from an hour on, hour by hour, up to so
-many of them; some of the last hour may be missing then."""
+"""Times in milliseconds and ids of a workspace's events from a time on, bucket by bucket of the
+table, up to so many of them; some of the last bucket may be missing then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Recent:
         for back in BACK:
             start = (min(times) - back) // HOUR_MS * HOUR_MS
             rows = self._known(workspace, start, self._most + 1)
-            end = rows[-1][0] // HOUR_MS * HOUR_MS if len(rows) > self._most else float("inf")
+            end = rows[-1][0] // BUCKET_MS * BUCKET_MS if len(rows) > self._most else float("inf")
             if end > max(times):
                 break
         else:

@@ -3,7 +3,7 @@ tables only. The condition on the workspace is written in `_scope`, which every 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ from postledger.query import (
     MessageQuery,
     words,
 )
-from postledger.store.columns import EVENT, NOT_ASKED, PARTS
+from postledger.store.columns import BUCKET, COMMON, EVENT, NOT_ASKED, PARTS
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 _LEADS_TO_FEW = frozenset({"rcpt_to", "message_id"})
@@ -72,7 +72,7 @@ def page(query: EventQuery, database: str, *, small: bool = False) -> Sql:
     few = not leading.isdisjoint(_LEADS_TO_FEW)
     found = f"WHERE {' AND '.join(where)}"
     if not (few or small or "campaign_id" in leading):
-        found = _in_hours(sql, query, where, database)
+        found = _in_buckets(sql, query, where, database)
     way = "DESC" if query.descending else "ASC"
     sql.in_parts = few or query.limit <= _FEW_EVENTS
     sql.text = (
@@ -92,21 +92,21 @@ def _lists_messages(query: EventQuery) -> bool:
     return any(each.match is Match.FIRST for each in (*query.filters, *query.alternatives))
 
 
-def _in_hours(sql: Sql, query: EventQuery, where: Sequence[str], database: str) -> str:
-    """The conditions, and that an event is not beyond the hours in which a page of matches was
-    found.
+def _in_buckets(sql: Sql, query: EventQuery, where: Sequence[str], database: str) -> str:
+    """The conditions, and that an event is not beyond the buckets of time in which a page of
+    matches was found.
 
-    The table is sorted by hour, within it by campaign. The engine walks from hour to hour and stops
-    when it has enough, so that to sort by time it need not see all matches of the range. Where it
-    saw all of it, there being too few, it need not look again where it found nothing: it remembers
-    that of a `PREWHERE`, which must be the same in both.
+    The table is sorted by bucket, within it by campaign. The engine walks from bucket to bucket and
+    stops when it has enough, so that to sort by time it need not see all matches of the range.
+    Where it saw all of it, there being too few, it need not look again where it found nothing: it
+    remembers that of a `PREWHERE`, which must be the same in both.
     """
     least, way, end = ("min", "DESC", ">=") if query.descending else ("max", "ASC", "<=")
     enough = sql.add(query.limit + 1 + query.offset, "UInt64")
-    hour, matches = "toStartOfHour(timestamp)", f"PREWHERE {' AND '.join(where)}"
+    matches = f"PREWHERE {' AND '.join(where)}"
     return (
-        f"{matches} WHERE {hour} {end} (SELECT {least}({hour}) FROM (SELECT timestamp "
-        f"FROM {database}.events {matches} ORDER BY {hour} {way} LIMIT {enough}))"
+        f"{matches} WHERE {BUCKET} {end} (SELECT {least}({BUCKET}) FROM (SELECT timestamp "
+        f"FROM {database}.events {matches} ORDER BY {BUCKET} {way} LIMIT {enough}))"
     )
 
 
@@ -402,15 +402,29 @@ def _scope(sql: Sql, workspace: str) -> str:
 
 def conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
     """The conditions on an event of a question, the one on the workspace first; then those that are
-    told from little, since the engine may ask them in this order. The key has the hours, so few
-    events are told apart by their times."""
+    told from little, since the engine may ask them in this order. The key has the buckets of time,
+    so few events are told apart by their times."""
     workspace, *times = _range(sql, query)
     filters = sorted(query.filters, key=lambda filter_: filter_.match in _PHRASES)
-    where = [workspace, *(_matches(sql, f, database, query) for f in filters)]
+    where = [
+        workspace,
+        *(condition for each in filters if _says_types(each) for condition in of_rare(each.values)),
+        *(_matches(sql, each, database, query) for each in filters),
+    ]
     if query.alternatives:
         several = (_matches(sql, filter_, database, query) for filter_ in query.alternatives)
         where.append(f"({' OR '.join(several)})")
     return [*where, *times]
+
+
+def _says_types(filter_: Filter) -> bool:
+    """Whether an event is of one of the filter's values."""
+    return filter_.field == "type" and filter_.match is Match.EQUAL and not filter_.negated
+
+
+def of_rare(types: Iterable[object]) -> list[str]:
+    """The condition that the key has on events of these types, if all are rare."""
+    return ["rare = 1"] if COMMON.isdisjoint(types) else []
 
 
 def grouped(sql: Sql, grouping: Grouping, database: str) -> str:

@@ -394,7 +394,7 @@ class Writer:
             f"SELECT toUnixTimestamp64Milli(timestamp), event_id FROM {self._events} "
             "WHERE workspace = {workspace:String} "
             "AND timestamp >= {start:DateTime64(3, 'UTC')} "
-            "ORDER BY toStartOfHour(timestamp) LIMIT {most:UInt32}",
+            f"ORDER BY {columns.BUCKET} LIMIT {{most:UInt32}}",
             {"workspace": workspace, "start": _seconds(max(start, 0)), "most": most},
             fmt="JSONCompactEachRow",
         )
