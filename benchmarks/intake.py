@@ -1,6 +1,6 @@
 """Intake over HTTP beside the raw engine: the same bytes, on disk before the answer.
 
-    python -m benchmarks.intake [--events 500000] [--rounds 5]
+    python -m benchmarks.intake [--events 500000] [--rounds 5] [--connections 4 8]
 
 The raw engine gets the bytes straight into one table with a column for each field of the registry,
 as `INSERT ... FORMAT JSONEachRow`, with fsync: no check of types, no look for repeats, no numbers,
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=500_000, help="events a round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--connections", type=int, nargs="+", default=[4, 8])
     parser.add_argument("--singles", type=int, default=20_000)
     parser.add_argument("--raw", help=argparse.SUPPRESS)
     parser.add_argument("--writers", type=int, default=1, help=argparse.SUPPRESS)
@@ -43,7 +43,8 @@ def main() -> None:
         run_raw(options)
         return
     print(bench.machine())
-    rates: dict[str, list[float]] = {"raw, 1 writer": [], "raw, 2 writers": [], "postledger": []}
+    rates: dict[str, list[float]] = {"raw, 1 writer": [], "raw, 2 writers": []}
+    rates |= {f"postledger, {number} connections": [] for number in options.connections}
     with bench.directory(None) as place:
         server = bench.Server(place / "postledger")
         for number in range(options.rounds):
@@ -52,10 +53,13 @@ def main() -> None:
                 rates[name].append(
                     raw_rate(place / f"raw{number}{writers}", number, options, writers)
                 )
-            bodies = bench.batches(options.events, 10_000, seed=number + 1)
-            seconds = bench.post_all(server.port, bodies, options.connections)
-            server.settle()
-            rates["postledger"].append(options.events / seconds)
+            for connections in options.connections:
+                bodies = bench.batches(
+                    options.events, 10_000, seed=number + 1 + options.rounds * connections
+                )
+                seconds = bench.post_all(server.port, bodies, connections)
+                server.settle()
+                rates[f"postledger, {connections} connections"].append(options.events / seconds)
             size = statistics.mean(map(len, bodies)) / 10_000
             print(
                 f"round {number + 1}: "
@@ -72,13 +76,16 @@ def main() -> None:
 
 
 def report(rates: dict[str, list[float]]) -> None:
-    ours = rates["postledger"]
+    raw = {name: found for name, found in rates.items() if name.startswith("raw")}
     for name, found in rates.items():
-        ratio = statistics.median(a / b for a, b in zip(ours, found, strict=True))
-        print(
-            f"{name:15} median {statistics.median(found):>9,.0f} events/s"
-            f"   postledger / this: {ratio:.2f}"
+        shares = [
+            statistics.median(mine / its for mine, its in zip(found, limit, strict=True))
+            for limit in raw.values()
+        ]
+        told = ", ".join(
+            f"{share:.2f} of {other}" for share, other in zip(shares, raw, strict=True)
         )
+        print(f"{name:26} median {statistics.median(found):>9,.0f} events/s   {told}")
 
 
 def raw_table() -> str:
