@@ -15,6 +15,7 @@ import pytest
 
 from conftest import Client, Server, new_client
 from making import ALL_TIME, NDJSON, event, lines
+from postledger.store.engine import NEWEST
 
 Start = Callable[..., Server]
 
@@ -246,17 +247,38 @@ def test_newer_schema(start: Start, tmp_path: Path) -> None:
     running = start().start()
     running.client.store(event(1))
     assert 0 == running.stop()
-    statement = "INSERT INTO postledger.migrations (version) VALUES (999)"
+    alter(tmp_path, "INSERT INTO postledger.migrations (version) VALUES (999)")
+    told = refusal(running)
+    assert "999" in told
+    assert "newer Postledger" in told
+
+
+def test_older_schema(start: Start, tmp_path: Path) -> None:
+    """Its steps to the newest are in the log, since some take minutes; then all is there."""
+    running = start().start()
+    running.client.store(event(1))
+    assert 0 == running.stop()
+    alter(
+        tmp_path,
+        f"ALTER TABLE postledger.migrations DELETE WHERE version = {NEWEST} "
+        "SETTINGS mutations_sync = 2",
+    )
+    running.start()
+    log = [json.loads(line) for line in running.log.read_text().splitlines() if line[:1] == "{"]
+    assert [NEWEST] == [line["schema"] for line in log if line["event"] == "upgrading_store"]
+    (found,) = running.client.get("/ledger/v1/events?" + ALL_TIME)["events"]
+    assert event(1).items() <= found.items()
+
+
+def alter(directory: Path, statement: str) -> None:
+    """What the engine does with the store of a server that has stopped."""
     program = (
         "import clickhouse_connect, sys\n"
         "client = clickhouse_connect.get_client(dsn=sys.argv[1])\n"
         "client.command(sys.argv[2])\nclient.close()\n"
     )
-    place = f"chdb://{tmp_path / 'data' / 'events'}"
+    place = f"chdb://{directory / 'data' / 'events'}"
     subprocess.run([sys.executable, "-c", program, place, statement], check=True)
-    told = refusal(running)
-    assert "999" in told
-    assert "newer Postledger" in told
 
 
 def test_port_in_use(start: Start) -> None:

@@ -24,6 +24,7 @@ from typing import IO, Any
 from urllib.parse import SplitResult, urlsplit
 
 import clickhouse_connect
+import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -39,6 +40,7 @@ from postledger.settings import MIB, Settings
 from postledger.store import columns, dimensions
 from postledger.store.parts import Parts
 
+_LOG = structlog.get_logger()
 MARKER = "postledger.json"
 LOCK = "postledger.lock"
 DATABASE = "postledger"
@@ -245,6 +247,7 @@ class Engine:
             return
         for number, statements in upgrades():
             if number > found:
+                _LOG.info("upgrading_store", schema=number)
                 for statement in statements:
                     self._run([statement])
                     self.sure_of_all()  # before the next one removes what this one has copied
