@@ -4,9 +4,10 @@
 
 The raw engine gets the bytes straight into one table with a column for each field of the registry,
 as `INSERT ... FORMAT JSONEachRow`, with fsync: no check of types, no look for repeats, no numbers,
-unknown fields lost. It is measured with one writer and with two. Rounds of the three alternate, so
+unknown fields lost. It is measured with one writer and with two. Rounds of all alternate, so
 that the machine's moods meet all of them. A round is long enough for Postledger to fold its events
-into roll-ups while it takes them in; what it has to do afterwards is waited for.
+into roll-ups while it takes them in; what it has to do afterwards is waited for. The first number
+of connections gets the raw engine's bytes, the next one events of its own: they would be repeats.
 """
 
 import argparse
@@ -53,10 +54,9 @@ def main() -> None:
                 rates[name].append(
                     raw_rate(place / f"raw{number}{writers}", number, options, writers)
                 )
-            for connections in options.connections:
-                bodies = bench.batches(
-                    options.events, 10_000, seed=number + 1 + options.rounds * connections
-                )
+            for turn, connections in enumerate(options.connections):
+                seed = number + 1 + turn * options.rounds
+                bodies = bench.batches(options.events, 10_000, seed=seed)
                 seconds = bench.post_all(server.port, bodies, connections)
                 server.settle()
                 rates[f"postledger, {connections} connections"].append(options.events / seconds)

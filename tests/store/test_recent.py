@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from asking import Store
 from making import EPOCH, Event, examples, iso
-from postledger.store.columns import BUCKET_MS
 from postledger.store.identity import Identity
-from postledger.store.recent import BACK, HOUR_MS, Recent
+from postledger.store.recent import BACK, BUCKET_MS, HOUR_MS, Recent
 
 _WORKSPACES = count()
 _EVENTS = st.builds(

@@ -53,8 +53,8 @@ NOT_ASKED = frozenset(
 
 COLUMNS: tuple[Field, ...] = tuple(field for field in FIELDS if field.name not in NOT_ASKED)
 
-BUCKET_MS = 4 * 3_600_000
-BUCKET = f"intDiv(toUnixTimestamp64Second(timestamp), {BUCKET_MS // 1000})"
+BUCKET_HOURS = 4
+BUCKET = f"intDiv(toUnixTimestamp64Second(timestamp), {BUCKET_HOURS * 3600})"
 """The number of the four hours (UTC, since 1970) that an event is of; the table is sorted by it."""
 COMMON = frozenset(
     {

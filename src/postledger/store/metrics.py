@@ -36,7 +36,7 @@ from postledger.metrics import (
 )
 from postledger.query import EventQuery, Filter, MetricsQuery, MetricsRow
 from postledger.store import dimensions
-from postledger.store.columns import BUCKET, BUCKET_MS
+from postledger.store.columns import BUCKET, BUCKET_HOURS
 from postledger.store.counting import condition, listed
 from postledger.store.dimensions import (
     EVENTS,
@@ -296,7 +296,7 @@ class _Asked:
     def _in_hours(self, numbers: Sequence[int]) -> str:
         """The condition on an event that it is of one of these hours; the key has their buckets."""
         hours = [number * 3600 for number in numbers]
-        buckets = sorted({number * 3_600_000 // BUCKET_MS for number in numbers})
+        buckets = sorted({number // BUCKET_HOURS for number in numbers})
         return (
             f"({BUCKET} IN {self.sql.add(buckets, 'Array(Int64)')} "
             f"AND toStartOfHour(timestamp) IN {self.sql.add(hours, 'Array(DateTime)')})"

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from postledger.store.columns import BUCKET_MS
+from postledger.store.columns import BUCKET_HOURS
 from postledger.store.identity import Identity
 
 HOUR_MS = 3_600_000
+BUCKET_MS = BUCKET_HOURS * HOUR_MS
 BACK = (24 * HOUR_MS, HOUR_MS)
 """How far before the first of what came a stretch begins, since some come late: the second if in
 the first there are too many."""

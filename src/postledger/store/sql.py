@@ -454,7 +454,7 @@ def _text(time: datetime) -> str:
 def _beyond(sql: Sql, query: EventQuery) -> str:
     """Keyset paging: the whole order in the comparison, since equal times are common.
 
-    The first half says nothing new; it lets the engine skip by the hour.
+    The first half says nothing new; it lets the engine skip by the bucket of time.
     """
     assert query.after is not None  # noqa: S101 -- the caller's condition, said to the type checker
     less = "<" if query.descending else ">"

@@ -276,7 +276,7 @@ class Writer:
 
     def _flagged(self, prepared: Prepared) -> list[tuple[int, int]]:
         """Rows that are not to be stored, in order: a fault, or a repeat. Those that are in the
-        ledger are looked up in their hours."""
+        ledger are looked up in the buckets of their times."""
         rows = prepared.staging.rows
         old = f"toUnixTimestamp64Milli(timestamp) < {self._horizon}"
         found = self._client.query(
@@ -363,7 +363,7 @@ class Writer:
         return flagged
 
     def _known(self, identities: Sequence[Identity]) -> set[tuple[str, int, str]]:
-        """Those that are in the table, perhaps with others: looked up in their hours."""
+        """Those that are in the table, perhaps with others: looked up by their times."""
         told = [identity for identity in identities if not identity.fault]
         asked = self._in_doubt(told)
         if asked and self._recent.learn(told, self._waiting_ids):

@@ -1,4 +1,4 @@
--- Events, once each, by hour and campaign. Why this shape: ARCHITECTURE.md, "The table". An older
+-- Events, once each, by four hours and campaign. Why this shape: ARCHITECTURE.md, "The table". An older
 -- store is brought to it by upgrades/.
 --
 -- Sort key: every question names a workspace and a range of time. Within four hours (columns.py,
