@@ -15,8 +15,11 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from forked import CONTEXT
 from making import Event
 from postledger.errors import StoreUnavailable
+from postledger.query import EventQuery
 from postledger.settings import load
-from postledger.store.engine import Engine
+from postledger.store import sql
+from postledger.store.engine import DATABASE, Engine
+from postledger.store.guesses import Guesses
 from postledger.store.reader import Reader
 from postledger.store.recent import Recent
 from postledger.store.rollups import Rollups
@@ -125,7 +128,18 @@ def _read(question: str, query: object) -> Any:
     found = getattr(_open[1], question)(query)
     if question == "metrics":  # also without a word of who keeps the roll-ups
         assert found == _open[3].metrics(query)
+    if question == "page" and isinstance(query, EventQuery):  # by whatever way
+        for way in (True, False):
+            statement = sql.page(query, DATABASE, all_at_once=way)
+            assert found.events == _open[1]._events(statement)[: query.limit], way
     return found
+
+
+def _guess(query: EventQuery) -> int | None:
+    guesses: Guesses = _open[2].guesses
+    guesses.matching(query)
+    guesses.learn()
+    return guesses.matching(query)
 
 
 class Store:
@@ -183,8 +197,13 @@ class Store:
         """The rows of a statement."""
         return self._pool.submit(_run, sql).result()
 
+    def guess(self, query: EventQuery) -> int | None:
+        """How many events match, as far as is known once it was asked for; None: not at all."""
+        return self._pool.submit(_guess, query).result()
+
     def read(self, question: str, query: object) -> Any:
-        """The answer of the reader's method of this name."""
+        """The answer of the reader's method of this name. A page is the same by each way in which
+        it can be looked for."""
         return self._pool.submit(_read, question, query).result()
 
 

@@ -156,6 +156,11 @@ WORDS = [
     ("winteré coats", "winter", False),
     ("éwinter coats", "winter coats", False),
     ("winterécoats", "winter coats", False),
+    ("Winter \u017fale", "sale", True),  # a long s
+    ("Winter \u017fale", "winter sale", True),
+    ("273 \u212a", "k", True),  # the sign of kelvin
+    ("273 \u212a", "273 K", True),
+    ("coats in winter", "winter coats", False),
 ]
 
 

@@ -201,6 +201,13 @@ class Failing:
         return self._fail("fold")
 
     @property
+    def guesses(self) -> "Failing":
+        return self
+
+    def learn(self) -> None:
+        self._fail("learn")
+
+    @property
     def horizon(self) -> datetime:
         self._fail("retain")
         raise AssertionError
@@ -233,7 +240,7 @@ def test_what_fails_is_tried_again(error: Exception, reason: str, *, has_trace: 
 
     with capture_logs() as logs:
         asyncio.run(both())
-    names = ["fold", "retain", "expire", "check"]
+    names = ["fold", "learn", "retain", "expire", "check"]
     assert set(names) == set(all_of_it.times)
     assert all(times > 1 for times in all_of_it.times.values())
     assert sorted(f"{name}_failed" for name in names) == sorted(log["event"] for log in logs)

@@ -1,5 +1,5 @@
 """What a server does beside answering: folds events, merges parts, removes what is too old, exports
-too, looks whether the disk has what was merged."""
+too, learns which values are common, looks whether the disk has what was merged."""
 
 import asyncio
 import time
@@ -73,6 +73,7 @@ class _Upkeep:
     async def _work(self, every: float = _EVERY_SECONDS) -> None:
         while True:
             await self._try("fold", self._fold)
+            await self._try("learn", lambda: self._in_thread(self._rollups.guesses.learn))
             await self._try("retain", self._retain)
             await self._try("merge", self._merge)
             await asyncio.sleep(every)

@@ -36,7 +36,9 @@ MOST_EVENTS_OF_A_MESSAGE = 10_000
 MOST_LISTED = 1000
 """Ids that are handed to the engine in a list; more of them it looks up itself."""
 
-
+_MANY, _MANY_TOGETHER = 5, 100
+"""Pages of events that match, beyond which it is faster to look for one page than at all of them;
+events of a campaign lie together."""
 _TRIES = 3
 _ALL = 2**63
 
@@ -96,8 +98,8 @@ class Reader:
 
     def page(self, query: EventQuery) -> Page:
         """One page of events; `next` is None when there are no more."""
-        small = self._is_small(query.workspace)
-        found = self._events(statements.page(query, self._engine.database, small=small))
+        at_once = self._is_small(query.workspace) or self._are_few(query)
+        found = self._events(statements.page(query, self._engine.database, all_at_once=at_once))
         if len(found) <= query.limit:
             return Page(found)
         events = found[: query.limit]
@@ -112,6 +114,15 @@ class Reader:
 
     def _is_small(self, workspace: str) -> bool:
         return self._given().get(workspace, self._small + 1) <= self._small
+
+    def _are_few(self, query: EventQuery) -> bool | None:
+        """Whether a page is a good part of what matches; None: not known."""
+        found = self._rollups.guesses.matching(query) if self._rollups else None
+        if found is None:
+            return None
+        together = any(f.field == "campaign_id" and not f.negated for f in query.filters)
+        many = _MANY_TOGETHER if together else _MANY
+        return found <= many * (query.offset + query.limit)
 
     def _rolled_count(self, query: EventQuery) -> int | None:
         """The same from the roll-ups; None: they do not have it."""

@@ -35,6 +35,7 @@ from postledger.store.dimensions import (
     time_of,
 )
 from postledger.store.engine import Engine, translated
+from postledger.store.guesses import Guesses
 
 _NEW = "rollups_new"
 STEP, LARGEST_STEP = 400_000, 1_000_000
@@ -63,9 +64,10 @@ class Look:
 
 
 class Rollups:
-    """One call at a time, but for looks."""
+    """One call at a time, but for looks and `guesses`."""
 
     def __init__(self, engine: Engine, table: str = TABLE) -> None:
+        self.guesses = Guesses(engine)
         self._engine = engine
         self._name = table
         self._client = engine.client(_BESIDE)

@@ -59,10 +59,11 @@ class Sql:
         return f"{{{name}:{kind}}}"
 
 
-def page(query: EventQuery, database: str, *, small: bool = False) -> Sql:
+def page(query: EventQuery, database: str, *, all_at_once: bool | None = None) -> Sql:
     """Up to `limit` + 1 events as JSON, one a row: one more than asked for tells of a next page.
 
-    `small`: there are so few events that all may be looked at.
+    `all_at_once`: whether to look at all of the range, since few match, instead of walking from
+    bucket to bucket until there are enough; None: as it is better without knowing how many.
     """
     sql = Sql()
     where = conditions(sql, query, database)
@@ -71,7 +72,9 @@ def page(query: EventQuery, database: str, *, small: bool = False) -> Sql:
     leading = {filter_.field for filter_ in query.filters if not filter_.negated}
     few = not leading.isdisjoint(_LEADS_TO_FEW)
     found = f"WHERE {' AND '.join(where)}"
-    if not (few or small or "campaign_id" in leading):
+    if all_at_once is None:
+        all_at_once = "campaign_id" in leading  # they lie together
+    if not (few or all_at_once):
         found = _in_buckets(sql, query, where, database)
     way = "DESC" if query.descending else "ASC"
     sql.in_parts = few or query.limit <= _FEW_EVENTS
@@ -405,7 +408,7 @@ def conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
     told from little, since the engine may ask them in this order. The key has the buckets of time,
     so few events are told apart by their times."""
     workspace, *times = _range(sql, query)
-    filters = sorted(query.filters, key=lambda filter_: filter_.match in _PHRASES)
+    filters = sorted(query.filters, key=_cost)
     where = [
         workspace,
         *(condition for each in filters if _says_types(each) for condition in of_rare(each.values)),
@@ -415,6 +418,11 @@ def conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
         several = (_matches(sql, filter_, database, query) for filter_ in query.alternatives)
         where.append(f"({' OR '.join(several)})")
     return [*where, *times]
+
+
+def _cost(filter_: Filter) -> int:
+    """The place of a filter among others: what takes longer is asked of what is left."""
+    return 2 if filter_.match in _PHRASES else int(filter_.match is Match.MEMBER)
 
 
 def _says_types(filter_: Filter) -> bool:
@@ -524,13 +532,35 @@ def _tokens(separators: str) -> Callable[[Sql, str, str], str]:
 
 def _words(sql: Sql, name: str, text: str) -> str:
     """A pattern that knows all letters there are takes milliseconds to be got ready, again for each
-    block of events. So events are asked first whether they may match, every character beyond ASCII
-    being taken for one between words; then whether they do with ASCII between them. Only if one may
-    and does not, the whole pattern is needed.
+    block of events. So events are asked first whether they have the letters of each word; then
+    whether they match with ASCII between the words. Only if one does not, but may, any character
+    beyond ASCII being between words, the whole pattern is needed.
     """
-    between = ("[^0-9A-Za-z]", r"[\x00-/:-@\[-`{-\x7f]", r"[^\p{L}\p{N}]")
-    may, does, whole = (_phrase(sql, name, words(text), each) for each in between)
-    return may and f"({may} AND ({does} OR {whole}))"
+    found = words(text)
+    if not found:
+        return ""
+    between = (r"[\x00-/:-@\[-`{-\x7f]", "[^0-9A-Za-z]", r"[^\p{L}\p{N}]")
+    does, may, whole = (_phrase(sql, name, found, each) for each in between)
+    if not all(word.isascii() for word in found):
+        return f"({may} AND ({does} OR {whole}))"
+    seen = [_has_letters(sql, name, word) for word in found]
+    if len(found) == 1:
+        does = f"hasTokenCaseInsensitive({name}, {sql.add(found[0], 'String')})"
+    return f"({' AND '.join(seen)} AND ({does} OR ({may} AND {whole})))"
+
+
+def _has_letters(sql: Sql, name: str, word: str) -> str:
+    """Whether a text has the letters of a word of ASCII one after the other, in any case; or one
+    that patterns take for a letter of the word, beyond ASCII, so that this cannot tell."""
+    here = f"positionCaseInsensitive({name}, {sql.add(word, 'String')}) > 0"
+    others = [
+        f"position({name}, '{_ALIKE[c]}') > 0" for c in sorted(_ALIKE.keys() & {*word.lower()})
+    ]
+    return f"({' OR '.join([here, *others])})"
+
+
+_ALIKE = {"k": "\N{KELVIN SIGN}", "s": "\N{LATIN SMALL LETTER LONG S}"}
+"""Letters beyond ASCII that are the same as one of ASCII in any case."""
 
 
 _PHRASES: dict[Match, Callable[[Sql, str, str], str]] = {
