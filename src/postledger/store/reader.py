@@ -98,13 +98,17 @@ class Reader:
 
     def page(self, query: EventQuery) -> Page:
         """One page of events; `next` is None when there are no more."""
-        at_once = self._is_small(query.workspace) or self._are_few(query)
-        found = self._events(statements.page(query, self._engine.database, all_at_once=at_once))
+        found = self._events(self.statement(query))
         if len(found) <= query.limit:
             return Page(found)
         events = found[: query.limit]
         last = _KEY.decode(events[-1])
         return Page(events, Place(last.timestamp, last.event_id))
+
+    def statement(self, query: EventQuery) -> Sql:
+        """What the engine is asked for a page."""
+        at_once = self._is_small(query.workspace) or self._are_few(query)
+        return statements.page(query, self._engine.database, all_at_once=at_once)
 
     def count(self, query: EventQuery) -> int:
         """The number of events that match, on all pages together."""

@@ -481,11 +481,11 @@ def _compared(sql: Sql, filter_: Filter, database: str, query: EventQuery | None
     if name in NOT_ASKED or name not in FIELD:
         raise ValueError(f"{name} has no column")
     if match in _PHRASES:
-        tests = (_PHRASES[match](sql, name, str(value)) for value in filter_.values)
+        tests = (_PHRASES[match](sql, _whole(name), str(value)) for value in filter_.values)
         return f"({' OR '.join(filter(None, tests)) or '0'})"
     if match is Match.CONTAINS:
-        parts = (sql.add(value, "String") for value in filter_.values)
-        return f"({' OR '.join(f'positionCaseInsensitiveUTF8({name}, {p}) > 0' for p in parts)})"
+        parts, text = [sql.add(value, "String") for value in filter_.values], _whole(name)
+        return f"({' OR '.join(f'positionCaseInsensitiveUTF8({text}, {p}) > 0' for p in parts)})"
     integer = FIELD[name].kind is Kind.INTEGER
     values = sql.add(list(filter_.values), "Array(Int64)" if integer else "Array(String)")
     if match is Match.MEMBER:
@@ -496,6 +496,12 @@ def _compared(sql: Sql, filter_: Filter, database: str, query: EventQuery | None
     if match is Match.FIRST and query is not None:
         return f"({equal} AND {_is_first(sql, equal, database, query)})"
     return equal
+
+
+def _whole(name: str) -> str:
+    """The texts of a field, to look into them. A part of the table has many subjects, and each
+    block of events refers to all of them: the engine would look into all, again for each block."""
+    return f"CAST({name}, 'String')" if name == "subject" else name
 
 
 def _is_first(sql: Sql, condition: str, database: str, query: EventQuery) -> str:
