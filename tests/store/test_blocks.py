@@ -4,12 +4,14 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from asking import Store, opened
 from making import EPOCH, Event, iso
 from postledger.events import EVENT_TYPES
 from postledger.query import EventQuery, Filter, Match
 from postledger.store import sql
-from postledger.store.columns import BUCKET, COMMON, HEAD
+from postledger.store.columns import BUCKET, HEAD, zone
 
 WHOLE = [*(name for name in HEAD if name != "timestamp"), "age", "rest"]
 """What is read of a granule of which a page needs an event."""
@@ -49,18 +51,18 @@ def test_a_granule_is_unpacked_without_its_neighbours(tmp_path: Path) -> None:
 
 
 def test_the_key_is_what_questions_ask_for(store: Store) -> None:
-    """Spelled the same, or the engine would look at everything; and types are rare or common to
-    both in the same way."""
+    """Spelled the same, or the engine would look at everything; and types are in the same zones to
+    both."""
     key = store.run(
         "SELECT primary_key FROM system.tables WHERE database = 'postledger' AND name = 'events'"
     )
-    assert key == [(f"workspace, {BUCKET}, rare, campaign_id",)]
+    assert key == [(f"workspace, {BUCKET}, zone, campaign_id",)]
     events: list[Event] = [
         {"event_id": f"kind {kind}", "type": kind, "timestamp": iso(START)} for kind in EVENT_TYPES
     ]
     assert store.send("kinds", events) == len(events)
-    found = store.run("SELECT type, rare FROM postledger.events WHERE workspace = 'kinds'")
-    assert dict(found) == {kind: kind not in COMMON for kind in EVENT_TYPES}
+    found = store.run("SELECT type, zone FROM postledger.events WHERE workspace = 'kinds'")
+    assert dict(found) == {kind: zone(kind) for kind in EVENT_TYPES}
 
 
 def written(statement: sql.Sql) -> str:
@@ -69,13 +71,14 @@ def written(statement: sql.Sql) -> str:
     return re.sub(r"\{(\w+):[^}]*\}", lambda found: repr(values[found[1]]), statement.text)
 
 
-def test_rare_events_lie_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["bounce", "click"])
+def test_events_that_are_not_frequent_lie_together(tmp_path: Path, kind: str) -> None:
     """A page of bounces reads their granules only, however many other events lie around them; and
-    one of bounces and deliveries has both."""
+    one of bounces and deliveries has both. So does one of clicks."""
     events: list[Event] = [
         {
             "event_id": f"{number:05}",
-            "type": "delivery" if number % 100 else "bounce",
+            "type": "delivery" if number % 100 else kind,
             "timestamp": iso(START + timedelta(seconds=number)),
             "campaign_id": f"campaign {number % 3}",
         }
@@ -89,11 +92,11 @@ def test_rare_events_lie_together(tmp_path: Path) -> None:
     with opened(str(tmp_path)) as store:
         assert store.send("w", events) == len(events)
         store.run("OPTIMIZE TABLE postledger.events FINAL")
-        page = written(sql.page(asked("bounce"), "postledger"))
+        page = written(sql.page(asked(kind), "postledger"))
         plan = store.run(f"SELECT * FROM (EXPLAIN indexes = 1 {page})")
         read, of = (int(n) for n in re.findall(r"Granules: (\d+)/(\d+)", str(plan))[-1])
         assert read <= 2
         assert of >= 10
-        assert len(store.read("page", asked("bounce")).events) == 120
-        both = store.read("page", asked("bounce", "delivery")).events
-        assert sum(b'"type":"bounce"' in event for event in both) == 10
+        assert len(store.read("page", asked(kind)).events) == 120
+        both = store.read("page", asked(kind, "delivery")).events
+        assert sum(f'"type":"{kind}"'.encode() in event for event in both) == 10

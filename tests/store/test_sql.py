@@ -88,7 +88,10 @@ def test_the_workspace_is_in_every_statement(name: str) -> None:
 @pytest.mark.parametrize(
     ("filter_", "said"),
     [
-        (Filter("type", Match.EQUAL, ("open", "click")), "type IN ['open', 'click']"),
+        (
+            Filter("type", Match.EQUAL, ("open", "click", "delay")),
+            "type IN ['open', 'click', 'delay']",
+        ),
         (Filter("bounce_class", Match.EQUAL, (10,)), "bounce_class IN [10]"),
         (Filter("rcpt_tags", Match.MEMBER, ("vip",)), "hasAny(rcpt_tags, ['vip'])"),
         (Filter("reason", Match.WORDS, ("!?",)), "(0)"),
@@ -98,6 +101,25 @@ def test_filters_are_conditions(filter_: Filter, said: str) -> None:
     """Several values are any of them; a phrase without a word matches nothing."""
     found = condition(sql.count(replace(QUERY, filters=(filter_,)), "db"))
     assert said == found.split(" AND ")[1]
+
+
+@pytest.mark.parametrize(
+    ("types", "zones"),
+    [
+        (("open",), "0"),
+        (("bounce", "a_new_type"), "1"),
+        (("amp_click", "click"), "2"),
+        (("delivery", "click"), "0, 2"),
+        (("delivery", "click", "bounce"), ""),
+    ],
+)
+def test_types_tell_zones(types: tuple[str, ...], zones: str) -> None:
+    """What the table has apart is not looked at for others; unless none of these are meant."""
+    asked = Filter("type", Match.EQUAL, types)
+    found = condition(sql.count(replace(QUERY, filters=(asked,)), "db"))
+    assert (f"zone IN ({zones}) AND" in found) if zones else ("zone" not in found)
+    none_of_them = replace(asked, negated=True)
+    assert "zone" not in sql.count(replace(QUERY, filters=(none_of_them,)), "db").text
 
 
 @pytest.mark.parametrize("make", [sql.page, sql.count])

@@ -50,7 +50,7 @@ from postledger.store.dimensions import (
     rolled_count,
     window_of,
 )
-from postledger.store.sql import SHARED, Sql, conditions, grouped, of_rare
+from postledger.store.sql import SHARED, Sql, conditions, grouped, of_zones
 
 MOST_ROWS = 100_000
 """Most rows of an answer: groups by intervals."""
@@ -312,7 +312,7 @@ class _Asked:
             *conditions(sql, events, self._database),
             *(grouped(sql, each, self._database) for each in query.groupings),
             f"type IN {listed(_types(bases))}",
-            *of_rare(_types(bases)),
+            *of_zones(_types(bases)),
             *more,
             *self._of_chosen(),
         ]

@@ -17,7 +17,7 @@ from postledger.query import (
     MessageQuery,
     words,
 )
-from postledger.store.columns import BUCKET, COMMON, EVENT, NOT_ASKED, PARTS
+from postledger.store.columns import BUCKET, EVENT, NOT_ASKED, PARTS, zone
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 _LEADS_TO_FEW = frozenset({"rcpt_to", "message_id"})
@@ -40,6 +40,7 @@ _NO_INDEXES = "use_skip_indexes = 0"
 which takes ten times as long as to look at all events."""
 _PLAIN_NUMBERS = "output_format_json_quote_64bit_integers = 0"
 
+_ZONES = 3
 _FEW_EVENTS = 200
 """Up to so many on a page are joined from their parts."""
 
@@ -411,7 +412,12 @@ def conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
     filters = sorted(query.filters, key=_cost)
     where = [
         workspace,
-        *(condition for each in filters if _says_types(each) for condition in of_rare(each.values)),
+        *(
+            condition
+            for each in filters
+            if _says_types(each)
+            for condition in of_zones(each.values)
+        ),
         *(_matches(sql, each, database, query) for each in filters),
     ]
     if query.alternatives:
@@ -430,9 +436,10 @@ def _says_types(filter_: Filter) -> bool:
     return filter_.field == "type" and filter_.match is Match.EQUAL and not filter_.negated
 
 
-def of_rare(types: Iterable[object]) -> list[str]:
-    """The condition that the key has on events of these types, if all are rare."""
-    return ["rare = 1"] if COMMON.isdisjoint(types) else []
+def of_zones(types: Iterable[object]) -> list[str]:
+    """The condition that the key has on events of these types, unless they are in all zones."""
+    zones = sorted({zone(kind) for kind in types})
+    return [f"zone IN ({', '.join(map(str, zones))})"] if 0 < len(zones) < _ZONES else []
 
 
 def grouped(sql: Sql, grouping: Grouping, database: str) -> str:

@@ -1,12 +1,12 @@
--- Events, once each, by four hours and campaign. Why this shape: ARCHITECTURE.md, "The table". An older
--- store is brought to it by upgrades/.
+-- Events, once each, by four hours, zone and campaign. Why this shape: ARCHITECTURE.md, "The table". An
+-- older store is brought to it by upgrades/.
 --
 -- Sort key: every question names a workspace and a range of time. Within four hours (columns.py,
 --   `BUCKET`) events of a campaign lie next to each other, those of a domain among them too, and what
 --   they have in common is written once in a block. So who looks for some of them unpacks little else.
 --   Pages in the order of time find their buckets first; sql.py, `page`.
--- rare: what does not happen to every message (columns.py, `COMMON`). These events lie together, since
---   who looks for failures would find one in each granule else.
+-- zone: what happens to most messages, failures, and clicks lie apart (columns.py, `zone`), since who
+--   looks for the last two would find one in each granule else.
 -- Primary key: without the time itself, so that the engine finds a range of buckets by binary search;
 --   with it, it would look at each granule of the range.
 -- Partitions: months, so that ten days touch one or two and ten years are 120; retention drops them.
@@ -36,8 +36,8 @@ CREATE TABLE IF NOT EXISTS {database}.events
     message_key UInt64 MATERIALIZED if(message_id = '', 0, sipHash64(message_id, rcpt_to)) CODEC(ZSTD(1)),
     injected Int64 MATERIALIZED ifNull(toUnixTimestamp64Milli(timestamp)
         - if(type IN ('injection', 'policy_rejection', 'generation_failure', 'generation_rejection'), ifNull(age, 0), age), 0) CODEC(ZSTD(1)),
-    rare UInt8 MATERIALIZED type NOT IN ('injection', 'delivery', 'open', 'initial_open', 'click', 'initial_click',
-        'amp_open', 'amp_initial_open', 'amp_click') CODEC(LZ4),
+    zone UInt8 MATERIALIZED multiIf(type IN ('injection', 'delivery', 'open', 'initial_open'), 0,
+        type IN ('click', 'initial_click', 'amp_open', 'amp_initial_open', 'amp_click'), 2, 1) CODEC(LZ4),
     INDEX by_seq seq TYPE minmax GRANULARITY 1,
     INDEX by_recipient rcpt_to TYPE text(tokenizer = 'array'),
     INDEX by_message message_id TYPE text(tokenizer = 'array'),
@@ -45,8 +45,8 @@ CREATE TABLE IF NOT EXISTS {database}.events
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(timestamp)
-PRIMARY KEY (workspace, intDiv(toUnixTimestamp64Second(timestamp), 14400), rare, campaign_id)
-ORDER BY (workspace, intDiv(toUnixTimestamp64Second(timestamp), 14400), rare, campaign_id, recipient_domain,
+PRIMARY KEY (workspace, intDiv(toUnixTimestamp64Second(timestamp), 14400), zone, campaign_id)
+ORDER BY (workspace, intDiv(toUnixTimestamp64Second(timestamp), 14400), zone, campaign_id, recipient_domain,
     timestamp, event_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024,
     merge_selector_base = 10, min_level_for_wide_part = 1;
