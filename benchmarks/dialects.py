@@ -40,6 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     print(bench.machine())
     server = bench.Server(Path(options.directory))
+    server.settle()
     try:
         for name, paths in questions(server).items():
             found = [ask(server, path) for path in paths]
