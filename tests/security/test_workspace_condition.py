@@ -157,7 +157,7 @@ OTHERS: dict[str, st.SearchStrategy[Any]] = {
     "told": series_of().filter(bool),
     "chosen": st.none(),
     "what": st.just("count()"),
-    "small": st.booleans(),
+    "all_at_once": st.booleans(),
 }
 """What a parameter of such a function may be, by its name; a new one needs a line here."""
 
