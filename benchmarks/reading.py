@@ -5,8 +5,8 @@
 
 The raw engine is asked afterwards, in this process, on the same table, with the statements that
 Postledger makes: what is left is HTTP, parameters, JSON and Python. Pairs of filters are drawn at
-random from what events have, each field as likely as the other, so most are of types that are rare;
-each is asked for once.
+random from what events have, each type and each field as likely as the other; each pair is asked
+for once.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main() -> None:
     ordinary, busy = recipients(options.directory)
     server = bench.Server(Path(options.directory))
     idle = server.resident()
-    server.settle()  # it folds what was just loaded, and learns from that which values are common
+    server.settle()  # it folds what was just loaded
     print(f"ready after {server.seconds_to_ready:.1f} s, {idle >> 20} MiB resident")
     questions = make_questions(server, ordinary, busy)
     measured = {

@@ -56,17 +56,18 @@ COLUMNS: tuple[Field, ...] = tuple(field for field in FIELDS if field.name not i
 BUCKET_HOURS = 4
 BUCKET = f"intDiv(toUnixTimestamp64Second(timestamp), {BUCKET_HOURS * 3600})"
 """The number of the four hours (UTC, since 1970) that an event is of; the table is sorted by it."""
-MOST = frozenset({"injection", "delivery", "open", "initial_open"})
+FREQUENT = frozenset({"injection", "delivery", "open", "initial_open"})
 REACTIONS = frozenset({"click", "initial_click", "amp_open", "amp_initial_open", "amp_click"})
 """Types of events by what they happen to: most messages, or few that were read. All others,
 failures and complaints for instance, happen to few too."""
+ZONES = 3
 
 
 def zone(kind: object) -> int:
     """The zone of the table, within a bucket, in which events of a type lie: who looks for what is
     not frequent would find one in each granule else. Zones are part of the table's order, and so
     cannot be altered: a new type is in zone 1."""
-    return 0 if kind in MOST else 2 if kind in REACTIONS else 1
+    return 0 if kind in FREQUENT else 2 if kind in REACTIONS else 1
 
 
 MILLISECONDS = "DateTime64(3, 'UTC')"

@@ -108,7 +108,7 @@ class Guesses:
         """Look at the roll-ups of workspaces that were asked for lately, and forget the others.
         Raises StoreUnavailable."""
         now = self._clock()
-        for workspace, asked in list(self._asked.items()):
+        for workspace, asked in self._asked.copy().items():
             if now - asked > _FORGET_AFTER:
                 del self._asked[workspace]
                 self._learnt.pop(workspace, None)

@@ -17,7 +17,7 @@ from postledger.query import (
     MessageQuery,
     words,
 )
-from postledger.store.columns import BUCKET, EVENT, NOT_ASKED, PARTS, zone
+from postledger.store.columns import BUCKET, EVENT, NOT_ASKED, PARTS, ZONES, zone
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 _LEADS_TO_FEW = frozenset({"rcpt_to", "message_id"})
@@ -40,7 +40,6 @@ _NO_INDEXES = "use_skip_indexes = 0"
 which takes ten times as long as to look at all events."""
 _PLAIN_NUMBERS = "output_format_json_quote_64bit_integers = 0"
 
-_ZONES = 3
 _FEW_EVENTS = 200
 """Up to so many on a page are joined from their parts."""
 
@@ -439,7 +438,7 @@ def _says_types(filter_: Filter) -> bool:
 def of_zones(types: Iterable[object]) -> list[str]:
     """The condition that the key has on events of these types, unless they are in all zones."""
     zones = sorted({zone(kind) for kind in types})
-    return [f"zone IN ({', '.join(map(str, zones))})"] if 0 < len(zones) < _ZONES else []
+    return [f"zone IN ({', '.join(map(str, zones))})"] if 0 < len(zones) < ZONES else []
 
 
 def grouped(sql: Sql, grouping: Grouping, database: str) -> str:
