@@ -158,6 +158,24 @@ def test_times(either: Client) -> None:
         assert ["2025-11-20T10:00:00.000Z"] * 2 == [event["timestamp"], event["injection_time"]]
 
 
+NO_TIMES = [
+    "0000-00-00T00:00:00Z", "2025-00-10T00:00:00Z", "2025-13-01T00:00:00Z", "2025-11-00T00:00:00Z",
+    "2025-02-30T00:00:00Z", "2025-11-20T25:00:00Z", "2025-11-20T10:60:00Z", "2025-11-20T10:00:99Z",
+    "2025-11-20T10:00:00+24:00", "2025-11-20T10:00:00", "1763632800\n", "2025-11-20T10:00:00Z\n",
+    "2201-11-20T10:00:00Z", "", "-1", -1, 1e19, 1e300,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["timestamp", "injection_time", "scheduled_time"])
+def test_what_is_no_time(either: Client, name: str) -> None:
+    """Is refused by name, and not taken for another time."""
+    records = [wrapped(made(number) | {name: time}) for number, time in enumerate(NO_TIMES)]
+    answer = either.post(json.dumps(records).encode(), WEBHOOK).json()
+    assert [(n, name) for n in range(len(NO_TIMES))] == [
+        (error["index"], error["field"]) for error in answer["errors"]
+    ]
+
+
 def test_types(client: Client) -> None:
     """Their names of types become ours; one without an equivalent is kept in `raw_type`."""
     names = [*EVENT_TYPES, *TYPES, "relay_delivery", "sms_status", "ab_test_completed", "success"]

@@ -38,6 +38,8 @@ OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
     "event_id": TEXTS | st.integers(0, 9),
     "rcpt_meta": st.dictionaries(st.sampled_from(["timestamp", "event_id"]), st.text("ab")),
     "subject": TEXTS,
+    "injection_time": stamps() | st.none(),
+    "scheduled_time": stamps() | st.none(),
 }
 LINES = st.fixed_dictionaries(REQUIRED, optional=OPTIONAL)
 
@@ -77,6 +79,9 @@ def test_python_and_the_engine_say_the_same(
         b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","rcpt_meta":{"event_id":1}}',
         b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","mine":[1e400]}',
         b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","scheduled_time":17e8}',
+        b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","injection_time":"1960-01-01T00:00:00Z"}',
+        b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","scheduled_time":"2026-01-01T00:00:00Z","scheduled_time":null}',
+        b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","injection\\u005ftime":"2026-01-01T00:00:00Z"}',
     ],
 )
 def test_what_is_not_plain_is_left_to_the_engine(line: bytes) -> None:

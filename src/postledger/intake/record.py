@@ -34,8 +34,10 @@ LooseTime = (
     Annotated[
         str,
         Meta(
-            pattern=r"^(\d{1,13}(\.\d+)?"
-            r"|\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d))$"
+            pattern=r"^([0-9]{1,13}(\.[0-9]+)?"
+            r"|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+            r"[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+            r"([Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9]))\Z"
         ),
     ]
     | int
@@ -47,7 +49,7 @@ _ACCEPTED: Mapping[Kind, Any] = {
     Kind.TEXT: str,
     Kind.CODE: str | Annotated[int, Meta(ge=-INT64, le=INT64 - 1)],
     Kind.INTEGER: Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
-    | Annotated[str, Meta(pattern=r"^-?[0-9]{1,18}$")],
+    | Annotated[str, Meta(pattern=r"^-?[0-9]{1,18}\Z")],
     Kind.BOOLEAN: bool | Literal[0, 1, "0", "1"],
     Kind.TIME: Time,
     Kind.TEXTS: list[str],

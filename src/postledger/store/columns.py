@@ -113,7 +113,7 @@ INSERTED: tuple[str, ...] = ("workspace", *_MADE)
 """The columns of the events table but `seq`, which the writer gives."""
 
 AGE = "age Nullable(Int64)"
-"""Milliseconds from `injection_time` to this event; null where that is not given, or not a time."""
+"""Milliseconds from `injection_time` to this event; null where that is not given."""
 
 
 def definition() -> str:
@@ -175,7 +175,6 @@ _READ = (
 )
 """Members of a line that a row is made of; beside those that are stored as they came."""
 
-_OTHER_TIMES = ("injection_time", "scheduled_time")
 _READ_TUPLE = "Tuple(" + ", ".join(f"{name} String" for name in _READ) + ")"
 _KNOWN_TYPES = ", ".join(f"'{name}'" for name in EVENT_TYPES)
 
@@ -210,7 +209,7 @@ LINES = f"""
 def identified(
     table: str, *, careful: bool, head: str = _READ_TUPLE, clashing: bool = False
 ) -> str:
-    """The rows of a table of `LINES` with their number from 0, time, id and fault.
+    """The rows of a table of `LINES` with their number from 0, times, id and fault.
 
     Careful or not is the same for records with an id and times in RFC 3339; other ones have a
     fault, unless careful. That is for speed: the engine needs longer to plan the careful form than
@@ -220,29 +219,33 @@ def identified(
     twice gets the same id, however its JSON is written. With `clashing`, the rows that parameter
     `clashing` lists get their type added to their id.
     """
-    time = (_milliseconds if careful else _plain_milliseconds)("head.timestamp")
+    time = _milliseconds if careful else _plain_milliseconds
     event_id = (
         f"if(head.event_id = '', {_DERIVED_ID}, head.event_id)" if careful else "head.event_id"
     )
     if clashing:
         given = "concat(head.event_id, '.', head.type)"
         event_id = f"if(row IN {{clashing:Array(UInt64)}}, {given}, {event_id})"
-    other = (
-        f"source = 'native' AND head.type NOT IN ({_KNOWN_TYPES}), 3,"
-        if careful
-        else "".join(f"substring(head.{name}, 5, 1) NOT IN ('', '-'), 2," for name in _OTHER_TIMES)
-    )
+    type_twice = f"source = 'native' AND head.type NOT IN ({_KNOWN_TYPES}), 3," if careful else ""
     return f"""
 SELECT *, multiIf(
         head.timestamp = '', 1,
-        timestamp < '{EARLIEST}' OR timestamp >= '{LATEST}', 2,
-        {other}
+        {_out_of_range("timestamp")}, 2,
+        ifNull({_out_of_range("injected")}, head.injection_time != ''), 5,
+        ifNull({_out_of_range("scheduled")}, head.scheduled_time != ''), 6,
+        {type_twice}
         event_id = '', 1,
         0) AS fault
 FROM (
     SELECT rowNumberInAllBlocks() AS row, *, {event_id} AS event_id,
-        ifNull({time}, {_NEVER}) AS timestamp
+        ifNull({time("head.timestamp")}, {_NEVER}) AS timestamp,
+        {time("head.injection_time")} AS injected,
+        {time("head.scheduled_time")} AS scheduled
     FROM (SELECT *, JSONExtract(line, '{head}') AS head FROM {table}))"""
+
+
+def _out_of_range(time: str) -> str:
+    return f"({time} < '{EARLIEST}' OR {time} >= '{LATEST}')"
 
 
 _DERIVED_ID = (
@@ -259,6 +262,8 @@ FAULTS: dict[int, tuple[str | None, str]] = {
     2: ("timestamp", _NO_TIME),
     3: ("type", "is given twice"),
     FORGOTTEN: ("timestamp", "is before the time from which events are kept (keep_events_days)"),
+    5: ("injection_time", _NO_TIME),
+    6: ("scheduled_time", _NO_TIME),
 }
 """Number in column `fault` -> field and message. The writer tells what is forgotten."""
 
@@ -327,7 +332,6 @@ def rows(
         )
         lines = f"(SELECT * REPLACE ({given}) FROM {lines})"
     sender = "if(head.friendly_from = '', head.msg_from, head.friendly_from)"
-    injected = (_milliseconds if careful else _plain_milliseconds)("head.injection_time")
     return f"""
 SELECT row, fault, seq, workspace,
     timestamp,
@@ -337,7 +341,7 @@ SELECT row, fault, seq, workspace,
     if(head.recipient_domain = '', {_domain("head.rcpt_to")}, head.recipient_domain) AS its_domain,
     if(head.sending_domain = '', {_domain(sender)}, head.sending_domain) AS senders_domain,
     if(head.rcpt_tags = '', [], JSONExtract(head.rcpt_tags, 'Array(LowCardinality(String))')),
-    dateDiff('millisecond', {injected} AS injected, timestamp),
+    dateDiff('millisecond', injected, timestamp),
     concat({", ".join(_rest_parts(careful=careful, unknown_fields=unknown_fields))}),
     untuple(head)
 FROM (SELECT *, JSONExtract(line, '{_REST_TUPLE}') AS others
@@ -359,14 +363,10 @@ def _domain(address: str) -> str:
 def _rest_parts(*, careful: bool, unknown_fields: bool) -> list[str]:
     parts = [
         _raw_recipient("if(head.raw_rcpt_to = '', head.rcpt_to, head.raw_rcpt_to)"),
-        '\',"type":"\', its_type, \'","received_at":"\', ' + iso("received_at") + ", '\"'",
+        f"',\"type\":\"', its_type, '\"', {_iso_member('received_at', 'received_at')}",
         _member("recipient_domain", "its_domain"),
         _member("sending_domain", "senders_domain"),
-        f"if(isNotNull(injected), '', {_member('injection_time', 'head.injection_time')})",
-        _time_member(
-            "scheduled_time",
-            (_milliseconds if careful else _plain_milliseconds)("head.scheduled_time"),
-        ),
+        f"ifNull({_iso_member('scheduled_time', 'scheduled')}, '')",
         *(_json_member(name) for name in ("rcpt_tags", "rcpt_meta", "geo_ip")),
     ]
     if careful:
@@ -394,12 +394,6 @@ def _json_member(name: str) -> str:
     return f"if(head.{name} IN ('', 'null'), '', concat(',\"{name}\":', head.{name}))"
 
 
-def _time_member(name: str, time: str) -> str:
-    """A time in our form; one that the engine cannot say as a time, as it came."""
-    text = f"ifNull({iso(time)}, head.{name})"
-    return f"if(head.{name} = '', '', concat(',\"{name}\":\"', {text}, '\"'))"
-
-
 _KNOWN_NAMES = "[" + ", ".join(f"'{field.name}'" for field in FIELDS) + "]"
 _UNKNOWN = (
     "arrayStringConcat(arrayMap(member -> concat(',', toJSONString(member.1), ':', member.2), "
@@ -418,9 +412,17 @@ STORED_KIND = (
 # -- on the way out: to JSON
 
 
+_ISO = "%Y-%m-%dT%H:%i:%S.%fZ"
+
+
 def iso(time: str) -> str:
     """A time as `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
-    return f"concat(replaceOne(toString({time}), ' ', 'T'), 'Z')"
+    return f"formatDateTime({time}, '{_ISO}')"
+
+
+def _iso_member(name: str, time: str) -> str:
+    """The same as a member of a JSON object; null where the time is."""
+    return f'formatDateTime({time}, \',"{name}":"{_ISO}"\')'
 
 
 _RAW_RECIPIENT = ',"raw_rcpt_to":'
@@ -429,14 +431,14 @@ _RECIPIENT = (
     f"if(startsWith(rest, '{_RAW_RECIPIENT}'), '', "
     f"concat('{_RAW_RECIPIENT}', toJSONString(rcpt_to)))))"
 )
-INJECTED = "(timestamp - toIntervalMillisecond(age))"
-_INJECTION_TIME = f"if(isNull(age), '', concat(',\"injection_time\":\"', {iso(INJECTED)}, '\"'))"
+INJECTED = "fromUnixTimestamp64Milli(toUnixTimestamp64Milli(timestamp) - age, 'UTC')"
 EVENT = (
-    'concat(\'{"event_id":\', toJSONString(event_id), \',"timestamp":"\', '
-    + iso("timestamp")
-    + ", '\"', "
-    + "".join(f"{_member(name, name)}, " for name in ("message_id", "transmission_id"))
-    + f"{_INJECTION_TIME}, {_RECIPIENT}, rest)"
+    "concat('{\"event_id\":', toJSONString(event_id), "
+    f"{_iso_member('timestamp', 'timestamp')}, "
+    f"{_member('message_id', 'message_id')}, "
+    f"{_member('transmission_id', 'transmission_id')}, "
+    f"ifNull({_iso_member('injection_time', INJECTED)}, ''), "
+    f"{_RECIPIENT}, rest)"
 )
 """The whole event as JSON text: absent fields left out, times in UTC to the millisecond."""
 
@@ -485,6 +487,9 @@ def _iso(time: str) -> bytes:
     return time.replace(" ", "T").encode() + b'Z"'
 
 
+_TIMES = {"formatdatetime_f_prints_scale_number_of_digits": 1}
+"""A time of milliseconds has three digits in `iso`."""
+
 WRITE_SETTINGS: dict[str, object] = {
     "output_format_json_skip_null_value_in_named_tuples": 1,
     "output_format_json_escape_forward_slashes": 0,
@@ -493,6 +498,7 @@ WRITE_SETTINGS: dict[str, object] = {
     "optimize_functions_to_subcolumns": 0,
     "short_circuit_function_evaluation": "enable",
     "max_partitions_per_insert_block": 0,  # a batch of old events may have a month for each
+    **_TIMES,
 }
 """Engine settings that the expressions for the way in rely on."""
 
@@ -504,5 +510,5 @@ STAGE_SETTINGS = WRITE_SETTINGS | {
 """The same for staging tables, which lie in memory: there is nothing to optimise; to share the work
 of splitting lines takes more than to do it."""
 
-READ_SETTINGS: dict[str, object] = {"output_format_json_escape_forward_slashes": 0}
+READ_SETTINGS: dict[str, object] = {"output_format_json_escape_forward_slashes": 0, **_TIMES}
 """The same for the way out."""

@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from postledger.events import FIELD, Kind
 from postledger.store import columns
-from postledger.store.identity import END, FIRST, MILLISECOND, ORDINARY
+from postledger.store.identity import MILLISECOND, time_of
 
 MOST = 200
 """More lines the engine makes in less time."""
@@ -162,12 +162,8 @@ def _domain(address: str) -> str:
 
 
 def _time(text: str) -> datetime:
-    """To the millisecond, in UTC. Raises Unusual."""
-    if not ORDINARY.fullmatch(text):
-        raise Unusual
-    time = datetime.fromisoformat(text.upper()).astimezone(UTC)
-    if not FIRST <= time < END:
-        raise Unusual
+    """To the millisecond, in UTC. Raises ValueError."""
+    time = time_of(text).astimezone(UTC)
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 

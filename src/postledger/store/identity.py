@@ -33,12 +33,15 @@ class _Named(msgspec.Struct):
 
 
 _NAMED = msgspec.json.Decoder(_Named)
-ORDINARY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+_ORDINARY = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _VAST = re.compile(rb"[:,\[\s]-?[0-9][0-9.]*[eE][+-]?[0-9]{3}")
 """Perhaps a number out of range, which the engine cannot read; msgspec skips it unread. What is
 before it keeps ids in hexadecimal from passing for one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST, END = (datetime.fromisoformat(f"{text}+00:00") for text in (EARLIEST, LATEST))
+_FIRST, _END = (datetime.fromisoformat(f"{text}+00:00") for text in (EARLIEST, LATEST))
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -50,11 +53,27 @@ def of_line(workspace: str, line: bytes) -> Identity | None:
         return None
     try:
         named = _NAMED.decode(line)
-        if not named.event_id or not ORDINARY.fullmatch(named.timestamp):
+        if not named.event_id:
             return None
-        time = datetime.fromisoformat(named.timestamp.upper())
-    except (msgspec.DecodeError, ValueError):
-        return None
-    if not FIRST <= time < END:
+        time = time_of(named.timestamp)
+        for name, given in (
+            (b'"injection_time"', named.injection_time),
+            (b'"scheduled_time"', named.scheduled_time),
+        ):
+            if line.count(name) != (given is not None):
+                return None
+            if given is not None:
+                time_of(given)
+    except ValueError:
         return None
     return Identity(workspace, (time - _EPOCH) // MILLISECOND, named.event_id, 0)
+
+
+def time_of(text: str) -> datetime:
+    """An ordinary time. Raises ValueError: it is none, or out of range."""
+    if not _ORDINARY.fullmatch(text):
+        raise ValueError(text)
+    time = datetime.fromisoformat(text.upper())
+    if not _FIRST <= time < _END:
+        raise ValueError(text)
+    return time

@@ -79,9 +79,10 @@ class Staging:
             unknown_fields=unknown_fields,
             clashing=bool(clashing),
         )
+        used = self._batch | (self._types if careful else {})
         self._client.command(
             f"INSERT INTO {self.rows} ({', '.join(columns.STAGED)}) {made}",
-            self._types | self._batch | {"clashing": list(clashing)},
+            used | ({"clashing": list(clashing)} if clashing else {}),
         )
 
 
