@@ -73,6 +73,24 @@ def test_bad_records(record: Any, field: str | None) -> None:
         assert [0, 2, 4] == [batch.index(line) for line in range(batch.count)]
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'{"msys":{"message_event":%b,"message_event":%b}}',
+        b'{"msys":{"message_event":%b},"msys":{"message_event":%b}}',
+        b'{"msys":{"message_event":%b},"\\u006dsys":{"message_event":%b}}',
+        b'{"msys":{"message\\u005fevent":%b,"message_event":%b}}',
+    ],
+)
+def test_events_of_one_name(record: bytes) -> None:
+    """Are not hidden one by the other; a name may be somewhere inside, though."""
+    one, other = (json.dumps(made(number)).encode() for number in (1, 2))
+    assert [(0, "msys")] == told(read(record % (one, other), NDJSON, largest=LARGEST))
+    inside = made(3, rcpt_meta={"msys": 1, "message_event": [{"msys": "\x01"}]})
+    body = json.dumps(wrapped(inside)).encode()
+    assert [] == told(read(body, NDJSON, largest=LARGEST))
+
+
 def test_ping() -> None:
     """An empty envelope is a ping, and is told apart from what is wrong."""
     batch = read(b'[{"msys":{}}]', ARRAY, largest=LARGEST)
@@ -198,6 +216,18 @@ def test_ingest(client: Client) -> None:
     assert ["results"] == list(answer.json())
     assert 36 == len(answer.json()["results"]["id"])
     assert 3 == len(client.get(f"/ledger/v1/events?{ALL_TIME}")["events"])
+
+
+def test_ingest_with_many_bad_records(client: Client) -> None:
+    """The first hundred are named, the number of the others is told; blank lines are none."""
+    bad = json.dumps(wrapped(made(type=7))).encode()
+    good = json.dumps(wrapped(made())).encode()
+    answer = client.post(b"\n\n".join([good, *[bad] * 150]), INGEST, Content_Type=NDJSON)
+    named = [error["description"] for error in answer.json()["errors"]]
+    assert 200 == answer.status
+    assert 101 == len(named)
+    assert named[0].startswith("record 1, type: ")
+    assert "50 more records are bad" == named[-1]
 
 
 def test_ingest_refusals(client: Client) -> None:

@@ -57,6 +57,18 @@ def test_lines(between: bytes) -> None:
     assert [0, 1, 2] == [batch.index(line) for line in range(3)]
 
 
+@pytest.mark.parametrize("inside", [b"a\tb", b"a\rb", b"a\x01b"])
+@pytest.mark.parametrize("place", [b'"subject":"%b"', b'"mine":["%b"]', b'"%b":1'])
+def test_control_characters_in_texts(inside: bytes, place: bytes) -> None:
+    """Are no JSON; between tokens tabs and carriage returns are blanks."""
+    good = b'{"type":"open",\t"timestamp":1700000000}\r'
+    bad = good.replace(b"}", b"," + place % inside + b"}")
+    batch = read(good + b"\n" + bad + b"\n" + good, NDJSON, largest=LARGEST)
+    assert [(1, None)] == told(batch)
+    assert 2 == len(records(batch))
+    assert not {b"\t", b"\r"} & {batch.lines[n : n + 1] for n in range(len(batch.lines))}
+
+
 def test_blank_lines_have_no_index() -> None:
     """The index of a record counts records, not lines."""
     body = b"\n\n" + lines(event(1)) + b"\n\n{\n\n" + lines(event(2)) + b"\n\n7\n"

@@ -37,7 +37,9 @@ def ingest_routes(intake: Intake) -> list[HTTPRouteHandler]:
         stored = await intake.store(
             workspace_of(request), request.headers, request.stream(), "sparkpost", sparkpost.read
         )
-        named = [_element(problem) for problem in stored.bad[:MOST_ERRORS_LISTED]]
+        named = [_element(_told(problem)) for problem in stored.bad[:MOST_ERRORS_LISTED]]
+        if more := len(stored.bad) - len(named):
+            named.append(_element(f"{more} more records are bad"))
         if stored.nothing_usable and not stored.pinged:
             return _json(422, {"errors": named})
         members: dict[str, Any] = {"results": {"id": str(uuid.uuid4())}}
@@ -66,12 +68,17 @@ def _call(connection: Connection) -> Call:
     return Call(connection.scope["path"], datetime.now(UTC), headers=dict(connection.headers))
 
 
-def _element(problem: Problem) -> dict[str, Any]:
-    where = f"line {problem.index}" + (f", {problem.field}" if problem.field else "")
+def _told(problem: Problem) -> str:
+    """Records are counted from 0, blank lines are none."""
+    where = f"record {problem.index}" + (f", {problem.field}" if problem.field else "")
+    return f"{where}: {problem.message}"
+
+
+def _element(description: str) -> dict[str, Any]:
     return {
         "message": "invalid data format/type",
         "code": "1300",
-        "description": f"{where}: {problem.message}",
+        "description": description,
     }
 
 

@@ -1,7 +1,7 @@
 """A body of records, taken apart and checked: what goes to the store, and what is wrong."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from postledger.errors import Problem, TooLarge, Unreadable
 from postledger.intake.record import NOT_JSON, Description
@@ -31,15 +31,17 @@ class Batch:
 
 
 def check_lines(body: bytes, description: Description, *, largest: int) -> Batch:
-    """Records that stand one a line; blank lines are not records.
+    """Records that stand one a line; blank lines are not records. What is good has tabs between
+    tokens only, and in `lines` none.
 
     `largest` is the most bytes that one record may have.
     """
     lines = body.strip(b"\r\n\t ")
-    if b"\t" in lines or b"\r" in lines:
-        lines = lines.translate(_NO_TABS)
     good = _all_good(lines, description, largest)
-    return good or check_each(lines_of(lines), description, largest=largest)
+    batch = good or check_each(lines_of(lines), description, largest=largest)
+    if b"\t" in lines or b"\r" in lines:
+        return replace(batch, lines=batch.lines.translate(_NO_TABS))
+    return batch
 
 
 def check_records(records: Sequence[bytes], description: Description, *, largest: int) -> Batch:

@@ -63,6 +63,8 @@ _UNKNOWN_FIELD = "Object contains unknown field"
 _PATH = re.compile(r"^(?P<what>.*) - at `\$(?:\[\d+\])?\.?(?P<path>.*)`$", re.DOTALL)
 _FIELD = re.compile(r"`(\w+)`")
 _TOO_DEEP = f"is nested too deep, more than {MOST_DEEP} levels"
+_HALF = "a character beyond U+FFFF is cut in two; each needs both of its escapes, \\ud83d\\ude00"
+_HALF_A_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
 _STEPS = bytes.maketrans(b"[{]}", bytes([1, 1, 255, 255]))
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
@@ -158,7 +160,8 @@ class Description:
         except RecursionError:
             return Problem(_TOO_DEEP, index=index)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Problem(f"{NOT_JSON}: {error}", index=index)
+            why = _HALF if _HALF_A_PAIR.search(line) else error
+            return Problem(f"{NOT_JSON}: {why}", index=index)
         return None
 
 

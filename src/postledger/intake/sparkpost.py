@@ -7,6 +7,7 @@ events) becomes `unknown` and is kept, as it was, in `raw_type`. `{"msys": {}}` 
 which SparkPost tests a webhook: a record without an event.
 """
 
+import json
 from collections.abc import Iterable
 
 import msgspec
@@ -86,4 +87,23 @@ def _unwrap(record: bytes, index: int) -> bytes | Problem:
     group, event = next(iter(groups.items()))
     if group not in GROUPS:
         return Problem(f"{group} is not one of {', '.join(GROUPS)}", index=index, field="msys")
+    if _may_have_two(record, group) and _has_two(record):
+        return Problem("holds several events of one name", index=index, field="msys")
     return one_line(bytes(event))
+
+
+def _may_have_two(record: bytes, group: str) -> bool:
+    """Whether `msys` or the group may be there twice; one may be somewhere inside, or have escapes
+    in its name."""
+    names = (b'"msys"', b'"%b"' % group.encode())
+    return any(record.count(name) != 1 for name in names) or b"\\u00" in record
+
+
+def _has_two(record: bytes) -> bool:
+    """Whether one is: of two members with one name, the last hides the first."""
+    try:
+        pairs = json.loads(record, object_pairs_hook=list, parse_int=str, parse_float=str)
+    except RecursionError:
+        return False  # it is refused for that
+    groups = [value for name, value in pairs if name == "msys"]
+    return len(groups) != 1 or len(groups[0]) != 1

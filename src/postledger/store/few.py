@@ -37,7 +37,7 @@ def rows(kept: Sequence[bytes]) -> bytes | None:
         return None
     try:
         return _ENCODER.encode_lines([_row(line) for line in kept])
-    except (Unusual, UnicodeError, ValueError, msgspec.DecodeError):
+    except (Unusual, ArithmeticError, ValueError):
         return None
 
 
