@@ -524,6 +524,13 @@ def test_what_is_no_json(text: str) -> None:
     assert error.value.violations  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(("code", "told"), [(None, 1), (0, 0), (1, 1), (7, 7)])
+def test_classes_keep_their_numbers(code: int | None, told: int) -> None:
+    """But for bounces without one, so that no two rows have the same."""
+    (column,) = sparkpost.VIEWS["bounce-classification"].columns
+    assert told == column.tell(code)["classification_id"]
+
+
 def test_the_schema_is_given(client: Client) -> None:
     """It names every key and operator, and is a schema."""
     schema = client.get(f"{PATH}/query-filters-schema")["results"]

@@ -12,7 +12,6 @@ import msgspec
 
 from postledger.dialects.sparkpost.search import named_events
 from postledger.dialects.sparkpost.tables import (
-    EVENTS,
     FIELDS,
     GROUPS,
     SERVED,
@@ -25,7 +24,7 @@ from postledger.dialects.sparkpost.tables import (
 from postledger.dialects.wire import Call, Reply
 
 _FIELDS = FIELDS | WEBHOOK_FIELDS
-_ALL = EVENTS | WEBHOOK_EVENTS
+_ALL = SERVED | WEBHOOK_EVENTS
 
 Json = dict[str, Any]
 
@@ -85,10 +84,7 @@ def _described(name: str, kind: Type) -> Json:
 
 
 def _sample(name: str, said: Callable[[Field], object]) -> Json:
-    return {"type": name} | {field: said(_FIELDS[field]) for field in _ALL_SERVED[name].fields}
-
-
-_ALL_SERVED = SERVED | WEBHOOK_EVENTS
+    return {"type": name} | {field: said(_FIELDS[field]) for field in _ALL[name].fields}
 
 
 def _as_is(field: Field) -> object:

@@ -113,7 +113,7 @@ def _account(value: str | int | None) -> Row:
 
 
 def _class(value: str | int | None) -> Row:
-    return class_of(int(value or 1))
+    return class_of(1 if value is None else int(value))
 
 
 _REJECTIONS: dict[str, tuple[int, str]] = {

@@ -54,16 +54,16 @@ Rows = list[Any]
 
 def rows(events: Sequence[bytes], *, first_clicks: bool = False) -> bytes:
     """A JSON array of rows. With `first_clicks`, clicks are told as `initial_click`."""
-    return _array(events, _finish_first_clicks if first_clicks else _finish)
+    return _array(events, _finish, first_clicks=first_clicks)
 
 
-def old_rows(events: Sequence[bytes]) -> bytes:
-    """A JSON array of rows of the older API: ids and coordinates are strings, and times end in
+def old_rows(events: Sequence[bytes], *, first_clicks: bool = False) -> bytes:
+    """The same as rows of the older API: ids and coordinates are strings, and times end in
     `+00:00`, the only form that gosparkpost can read."""
-    return _array(events, _finish_old)
+    return _array(events, _finish_old, first_clicks=first_clicks)
 
 
-def _array(events: Sequence[bytes], finish: Callable[[Rows], Rows]) -> bytes:
+def _array(events: Sequence[bytes], finish: Callable[[Rows], None], *, first_clicks: bool) -> bytes:
     out = bytearray()
     for start in range(0, len(events), _AT_ONCE):
         lines = b"\n".join(events[start : start + _AT_ONCE])
@@ -71,22 +71,26 @@ def _array(events: Sequence[bytes], finish: Callable[[Rows], Rows]) -> bytes:
         if b"null" in lines:
             _drop_nulls(decoded)
         end = max(0, len(out) - 1)  # the bracket that closed the array goes on as a comma
-        _ENCODER.encode_into(finish(decoded), out, end)
+        finish(decoded)
+        _ENCODER.encode_into(_told_first(decoded) if first_clicks else decoded, out, end)
         if end:
             out[end] = _COMMA
     return bytes(out) or b"[]"
 
 
 def _drop_nulls(decoded: Rows) -> None:
-    """What is kept as it came may be null, which is no value."""
+    """What is kept as it came may be null, which is no value, and so may a part of a place."""
     for row in decoded:
+        place = getattr(row, _PLACE, UNSET)
+        if place is not UNSET:
+            setattr(row, _PLACE, {n: v for n, v in place.items() if bytes(v) != b"null"})
         for name in _KEPT[type(row)]:
             value = getattr(row, name)
             if value is not UNSET and bytes(value) == b"null":
                 setattr(row, name, UNSET)
 
 
-def _finish(decoded: Rows) -> Rows:
+def _finish(decoded: Rows) -> None:
     for row in decoded:
         if row.subaccount_id is not UNSET:
             row.subaccount_id = number_or_text(row.subaccount_id)
@@ -98,24 +102,21 @@ def _finish(decoded: Rows) -> Rows:
             value = getattr(row, name)
             if value is not UNSET:
                 setattr(row, name, change(value))
-    return decoded
 
 
-def _finish_first_clicks(decoded: Rows) -> Rows:
+def _told_first(decoded: Rows) -> Rows:
     click, initial = _STRUCTS["click"], _STRUCTS["initial_click"]
     return [
-        initial(*msgspec.structs.astuple(row)) if type(row) is click else row
-        for row in _finish(decoded)
+        initial(*msgspec.structs.astuple(row)) if type(row) is click else row for row in decoded
     ]
 
 
-def _finish_old(decoded: Rows) -> Rows:
+def _finish_old(decoded: Rows) -> None:
     for row in decoded:
         for name, change in _OLD_CHANGES[type(row)]:
             value = getattr(row, name)
             if value is not UNSET:
                 setattr(row, name, change(value))
-    return decoded
 
 
 def _old_time(text: str) -> str:
@@ -140,9 +141,12 @@ _PLAIN = re.compile(rb'"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"')
 _BOOLEANS = {b"true": b"1", b"false": b"0"}
 
 
-def _number(value: Raw) -> Raw:
-    """A number that came as a string; a code with a leading zero is none."""
+def _number(value: Raw) -> Raw | UnsetType:
+    """A number that came as a string; a code with a leading zero is none. An empty string is no
+    value."""
     text = bytes(value)
+    if text == b'""':
+        return UNSET
     found = _PLAIN.fullmatch(text) if text[:1] == b'"' else None
     return value if found is None else Raw(found[1])
 
@@ -155,6 +159,7 @@ def _quoted(value: Raw) -> Raw | UnsetType:
     return Raw(b'"%b"' % text) if text[:1] in b"-0123456789" else value
 
 
+_PLACE = "geo_ip"
 _COORDINATES = ("latitude", "longitude", "zip")
 
 

@@ -164,20 +164,22 @@ def old_search(call: Call) -> Search:
     page, per_page = _page(given), _per_page(given, DEFAULT_PER_PAGE)
     start, end = _range(given, call.now)
     kept = _OLD_KNOWN - _PAGING - {"from", "to", "timezone"}
-    filters = (
-        Filter("type", Match.EQUAL, _ours(_events(given, SERVED) or list(EVENTS))),
-        *_lists(given, OLD_LISTS),
-        *_wildcards(one(given, "reason", "")),
-    )
+    types, alternatives = _types(_events(given, SERVED) or list(EVENTS))
     query = EventQuery(
-        call.workspace, start, end, filters, limit=per_page, offset=_offset(page, per_page)
+        call.workspace,
+        start,
+        end,
+        (*types, *_lists(given, OLD_LISTS), *_wildcards(one(given, "reason", ""))),
+        limit=per_page,
+        offset=_offset(page, per_page),
+        alternatives=alternatives,
     )
     pairs = (
         *((n, v) for n, v in call.pairs if v and n in kept),
         ("from", times.text_of(start)),
         ("to", times.text_of(end)),
     )
-    return Search(query, call.path, pairs, page=page)
+    return Search(query, call.path, pairs, first_clicks=bool(alternatives), page=page)
 
 
 def _wildcards(pattern: str) -> tuple[Filter, ...]:

@@ -21,7 +21,8 @@ def routes(mount: Mount, reader: Reader, reads: Reads) -> list[HTTPRouteHandler]
         return sparkpost.rows(found.events, first_clicks=search.first_clicks), found.next
 
     def old_page(search: sparkpost.Search) -> bytes:
-        return sparkpost.old_rows(reader.page(search.query).events)
+        found = reader.page(search.query)
+        return sparkpost.old_rows(found.events, first_clicks=search.first_clicks)
 
     async def messages(call: Call) -> Reply:
         search = sparkpost.search(call)
