@@ -77,16 +77,20 @@ def _store_and_fail(workspace: str, events: Sequence[Event], then: str) -> str:
 
 
 def _store_together(
-    workspace: str, pieces: Sequence[Sequence[Event]]
+    workspace: str, pieces: Sequence[Sequence[Event]], atomic: Sequence[bool] | None
 ) -> list[tuple[int, int, list[int | None]]]:
     writer: Writer = _open[0]
     arrivals = [
-        Arrival(workspace, b"\n".join(map(msgspec.json.encode, piece)), len(piece))
-        for piece in pieces
+        Arrival(workspace, b"\n".join(map(msgspec.json.encode, piece)), len(piece), atomic=whole)
+        for piece, whole in zip(pieces, atomic or [False] * len(pieces), strict=True)
     ]
+    if atomic is None:
+        outcomes = writer.store(writer.prepare(*arrivals))
+    else:
+        outcomes = writer.store_small(arrivals)
     return [
         (one.accepted, one.duplicates, [problem.index for problem in one.problems])
-        for one in writer.store(writer.prepare(*arrivals))
+        for one in outcomes
     ]
 
 
@@ -162,12 +166,13 @@ class Store:
         return self._pool.submit(_store, workspace, events).result()
 
     def send_together(
-        self, pieces: Sequence[Sequence[Event]]
+        self, pieces: Sequence[Sequence[Event]], atomic: Sequence[bool] | None = None
     ) -> tuple[str, list[tuple[int, int, list[int | None]]]]:
         """Store pieces in one insert, in a workspace of their own; its name, and of each piece how
-        many events are new and repeats, and which are wrong."""
+        many events are new and repeats, and which are wrong. With `atomic`, which says of each
+        whether all of it is stored or none, in one entry of the journal."""
         workspace = f"w{next(_WORKSPACES)}"
-        return workspace, self._pool.submit(_store_together, workspace, pieces).result()
+        return workspace, self._pool.submit(_store_together, workspace, pieces, atomic).result()
 
     def fail_to_send(self, workspace: str, events: Sequence[Event], then: str) -> str:
         """Store events in an insert that fails at the one with the subject `bad`, after others of

@@ -21,6 +21,7 @@ from postledger.errors import StartError, StoreUnavailable
 from postledger.metrics import EVERY
 from postledger.query import EventQuery, MetricsQuery
 from postledger.settings import load
+from postledger.store import writer
 from postledger.store.engine import Engine
 from postledger.store.reader import Reader
 from postledger.store.rollups import Rollups, rebuild
@@ -130,6 +131,8 @@ def flushes(directory: str) -> int:
             with failing_disk():
                 store.writer.flush()
             assert 150 == store.writer.waiting
+        with patch.object(writer, "_MOST_WAITING", 149), failing_disk():
+            store.store_small(750, 1)  # no more is taken while what waits cannot be moved
         return store.found()
 
 

@@ -503,12 +503,14 @@ WRITE_SETTINGS: dict[str, object] = {
 """Engine settings that the expressions for the way in rely on."""
 
 STAGE_SETTINGS = WRITE_SETTINGS | {
+    "max_threads": 1,
     "query_plan_enable_optimizations": 0,
     "compile_expressions": 0,
     "input_format_parallel_parsing": 0,
 }
 """The same for staging tables, which lie in memory: there is nothing to optimise; to share the work
-of splitting lines takes more than to do it."""
+of splitting lines takes more than to do it. One thread reads lines in the order in which they came:
+their number is their place."""
 
 READ_SETTINGS: dict[str, object] = {"output_format_json_escape_forward_slashes": 0, **_TIMES}
 """The same for the way out."""

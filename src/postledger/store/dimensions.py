@@ -272,6 +272,8 @@ def dimension_of(query: MetricsQuery) -> str | None:
     that the roll-ups do not know."""
     if query.alternatives or query.groupings or not all(map(_is_known, query.filters)):
         return None
+    if sum(f.match is Match.MEMBER for f in query.filters) > 1:
+        return None  # an event has them in two rows
     filtered = {_DIMENSION_OF[f.field] for f in query.filters if f.field != "type"}
     if "tag" in filtered and "tag" in query.group_by:
         return None  # the other tags of these events are in no row
@@ -285,12 +287,13 @@ _DIMENSION_OF = {GROUPS[name]: name for name in DIMENSIONS}
 
 
 def _is_known(filter_: Filter) -> bool:
+    if filter_.negated:
+        return False
     if filter_.match is Match.MEMBER:
-        return len(filter_.values) == 1  # an event with two of them is in two rows
-    return (
-        filter_.match is Match.EQUAL
-        and not filter_.negated
-        and (filter_.field == "type" or filter_.field in _DIMENSION_OF)
+        # an event with two of them is in two rows, and one without any is in a row of its own
+        return len(filter_.values) == 1 and filter_.values != ("",)
+    return filter_.match is Match.EQUAL and (
+        filter_.field == "type" or filter_.field in _DIMENSION_OF
     )
 
 

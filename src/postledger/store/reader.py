@@ -238,6 +238,8 @@ class Reader:
             if not last:
                 return FeedPage([], query.after)
             found = self._feed(query, first - 1, whole)
+        if not found:  # what was there has just been removed
+            return FeedPage([], query.after)
         numbers, events = zip(*(line.split(b"\t", 1) for line in found), strict=True)
         return FeedPage(list(events), int(numbers[-1]))
 

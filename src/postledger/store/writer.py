@@ -39,6 +39,7 @@ from postledger.store.staging import Staging, came, kept
 _LOG = structlog.get_logger()
 PREPARED_AT_ONCE = 2
 _REPEAT = -1
+_MOST_WAITING = 100_000
 _HALF = "the store failed, and some events of this request are stored; send it again"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STORED = msgspec.json.Decoder(tuple[str, int, str])
@@ -318,19 +319,23 @@ class Writer:
     def store_small(self, arrivals: Sequence[Arrival]) -> list[Outcome]:
         """Store several small arrivals of our own form with one fsync: on an error none of them."""
         self._check_room()
+        if self.waiting > _MOST_WAITING:  # they could not be moved: no more, unless they can now
+            self.flush()
         rows = b"\n".join(came(a.workspace, a.source, a.lines) for a in arrivals)
         with translated():
             identities = self._identify(arrivals, rows)
-            flagged = self._flags(identities)
+            seen = self._waiting_ids | self._known(identities)
         last = self._last.copy()
         outcomes: list[Outcome] = []
         numbers: list[int] = []  # of each row; 0: it is not stored
         for arrival in arrivals:
             start = len(numbers)
-            mine = {i: flagged[start + i] for i in range(arrival.count) if start + i in flagged}
-            outcome = _outcome(arrival, list(mine.items()))
+            flagged, new = self._flags(identities[start : start + arrival.count], seen)
+            outcome = _outcome(arrival, list(flagged.items()))
+            if outcome.accepted:
+                seen |= new
             first = last[arrival.workspace] + 1
-            numbers += _numbers(arrival.count, first if outcome.accepted else None, mine)
+            numbers += _numbers(arrival.count, first if outcome.accepted else None, flagged)
             last[arrival.workspace] += outcome.accepted
             outcomes.append(outcome)
         if any(numbers):
@@ -347,20 +352,22 @@ class Writer:
         self._waiting_careful = True
         return self._small.identify(rows)
 
-    def _flags(self, identities: Sequence[Identity]) -> dict[int, int]:
-        """The rows that are not to be stored: a fault, or a repeat."""
-        seen = self._waiting_ids | self._known(identities)
+    def _flags(
+        self, identities: Sequence[Identity], seen: set[tuple[str, int, str]]
+    ) -> tuple[dict[int, int], set[tuple[str, int, str]]]:
+        """The rows that are not to be stored, a fault or a repeat; and who the others are."""
         flagged = {}
+        new: set[tuple[str, int, str]] = set()
         for row, identity in enumerate(identities):
             if identity.fault:
                 flagged[row] = identity.fault
             elif identity.milliseconds < self._horizon:
                 flagged[row] = columns.FORGOTTEN
-            elif identity[:3] in seen:
+            elif identity[:3] in seen or identity[:3] in new:
                 flagged[row] = _REPEAT
             else:
-                seen.add(identity[:3])
-        return flagged
+                new.add(identity[:3])
+        return flagged, new
 
     def _known(self, identities: Sequence[Identity]) -> set[tuple[str, int, str]]:
         """Those that are in the table, perhaps with others: looked up by their times."""
