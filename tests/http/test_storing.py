@@ -203,6 +203,7 @@ BAD: list[tuple[bytes, str | None]] = [
     (b'{"type": "open", "timestamp": 1700000000, "msg_size": 1.5}', "msg_size"),
     (b'{"type": "open", "timestamp": 1700000000, "msg_size": 9223372036854775808}', "msg_size"),
     (b'{"type": "open", "timestamp": 1700000000, "rcpt_to": 7}', "rcpt_to"),
+    (b'{"type": "open", "timestamp": 1700000000, "event_id": "%b"}' % (b"e" * 1001), "event_id"),
     (b'{"type": "open", "timestamp": 1700000000, "rcpt_tags": "vip"}', "rcpt_tags"),
     (b'{"type": "open", "timestamp": 1700000000, "rcpt_tags": [1]}', "rcpt_tags"),
     (b'{"type": "open", "timestamp": 1700000000, "rcpt_meta": []}', "rcpt_meta"),

@@ -45,20 +45,23 @@ LooseTime = (
 )
 """Unix seconds or milliseconds also as a text, as SparkPost's webhooks write them."""
 
+_Integer = Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
 _ACCEPTED: Mapping[Kind, Any] = {
     Kind.TEXT: str,
-    Kind.CODE: str | Annotated[int, Meta(ge=-INT64, le=INT64 - 1)],
-    Kind.INTEGER: Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
-    | Annotated[str, Meta(pattern=r"^-?[0-9]{1,18}\Z")],
+    Kind.CODE: str | _Integer,
+    Kind.INTEGER: _Integer | Annotated[str, Meta(pattern=r"^-?[0-9]{1,18}\Z")],
     Kind.BOOLEAN: bool | Literal[0, 1, "0", "1"],
     Kind.TIME: Time,
     Kind.TEXTS: list[str],
     Kind.OBJECT: dict[str, Any],
 }
+_OF_ITS_OWN: Mapping[str, Any] = {
+    "received_at": Any,  # it is set here
+    "event_id": Annotated[str, Meta(max_length=1000)] | _Integer | None,  # cursors have it in them
+}
 EventType = Literal[tuple(EVENT_TYPES)]  # type: ignore[valid-type]
 
 NOT_JSON = "is not a JSON object in UTF-8"
-_SET_HERE = "received_at"
 _UNKNOWN_FIELD = "Object contains unknown field"
 _PATH = re.compile(r"^(?P<what>.*) - at `\$(?:\[\d+\])?\.?(?P<path>.*)`$", re.DOTALL)
 _FIELD = re.compile(r"`(\w+)`")
@@ -80,7 +83,7 @@ class Description:
             "timestamp": ("timestamp", time),
         }
         for field in FIELDS:
-            given = Any if field.name == _SET_HERE else accepted[field.kind] | None
+            given = _OF_ITS_OWN.get(field.name, accepted[field.kind] | None)
             self._fields.setdefault(field.name, (field.name, given, None))
         self._order = tuple(self._fields)
         self._pairs: dict[tuple[str, str], None] = {}
