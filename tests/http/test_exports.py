@@ -1,5 +1,6 @@
 """Exports over HTTP: section 7 of the native contract."""
 
+import asyncio
 import csv
 import gzip
 import hashlib
@@ -8,9 +9,11 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, Phase, given
@@ -19,6 +22,7 @@ from hypothesis import strategies as st
 from conftest import Answer, Client, Server, keyring_of, new_client, problem
 from making import ALL_TIME, Event, accepted, event, examples, same
 from postledger.events import FIELD, FIELDS, Kind
+from postledger.http import exports
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -393,3 +397,47 @@ def test_incremental(client: Client) -> None:
     assert ["last"] == [e["event_id"] for e in lines(data)]
     _, data = export(client, format="ndjson", name="nightly")
     assert len(listed(client)) == len(lines(data))
+
+
+class Slow:
+    """Whoever asks first for the last number gets it last."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.added: list[int] = []
+
+    async def ask(self, question: Any, *given: Any) -> Any:
+        if question == self.add:
+            self.added.append(given[1])
+            return SimpleNamespace(id="j")
+        self.asked += 1
+        last = 100 + self.asked
+        await asyncio.sleep(0.2 / self.asked)
+        return last
+
+    def last(self) -> None: ...
+    def add(self) -> None: ...
+    def reserve(self, _: int) -> None: ...
+    def release(self, _: int) -> None: ...
+
+
+def test_exports_are_added_in_the_order_of_their_ends() -> None:
+    """Else the place of a name would go back, and events be exported again."""
+    slow: Any = Slow()
+    start = exports.export_routes(slow, slow, slow, slow, slow)[0].fn
+
+    async def started() -> None:
+        async def sent() -> AsyncIterator[bytes]:
+            yield b'{"format":"csv"}'
+
+        request = SimpleNamespace(
+            query_params=SimpleNamespace(multi_items=list),
+            stream=sent,
+            headers={},
+            scope={"state": {"postledger.key": SimpleNamespace(workspace="w")}},
+        )
+        with patch.object(exports, "shown", lambda _: {}):
+            await asyncio.gather(start(request), start(request))
+
+    asyncio.run(started())
+    assert [101, 102] == slow.added

@@ -83,6 +83,8 @@ def export_routes(
     runner: Runner, reader: Reader, reads: Reads, lookups: Lookups, lane: Lane
 ) -> list[HTTPRouteHandler]:
     """The routes of exports."""
+    adding = asyncio.Lock()
+    """An export that was asked for later, but added and done before, would be gone behind."""
 
     @post(EXPORTS_PATH, status_code=202, opt={SCOPE: WRITE})
     async def start_export(request: AnyRequest) -> Response[bytes]:
@@ -93,8 +95,9 @@ def export_routes(
         workspace = workspace_of(request)
         plain = body.decompress(data, request.headers.get("content-encoding", "").lower(), MIB)
         asked = read(plain, workspace, datetime.now(UTC))
-        last = await reads.ask(reader.last, workspace)
-        job = await lookups.ask(runner.add, asked, last)
+        async with adding:
+            last = await reads.ask(reader.last, workspace)
+            job = await lookups.ask(runner.add, asked, last)
         return _json(shown(job), 202, Location=f"{EXPORTS_PATH}/{job.id}")
 
     @get(EXPORTS_PATH, opt={SCOPE: READ})
