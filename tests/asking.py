@@ -193,6 +193,11 @@ class Store:
         """Fold a step of at most `most` events into the roll-ups; whether there was one to do."""
         return self._pool.submit(_fold, most).result()
 
+    def fold_all(self) -> None:
+        """Fold all that there is, also what other tests have left."""
+        while self.fold(1_000_000):
+            pass
+
     def move_horizon(self, to: datetime) -> None:
         """Say that events before this may be gone."""
         self._pool.submit(_move_horizon, to).result()

@@ -29,8 +29,7 @@ def over(workspace: str, *filters: Filter, days: int = 30, limit: int = 1) -> Ev
 
 def folded(store: Store, events: list[Event]) -> str:
     workspace = store.add(events)
-    while store.fold(1000):
-        pass
+    store.fold_all()
     return workspace
 
 

@@ -27,8 +27,7 @@ def found(store: Store, workspace: str) -> list[str]:
         fed += ids(page.events)
         after = page.next
     assert sorted(listed) == sorted(fed)
-    while store.fold(100):
-        pass
+    store.fold_all()
     (row,) = store.read("metrics", MetricsQuery(workspace, START, END, (EVERY,)))
     assert len(listed) == row.values[0]
     return sorted(listed)

@@ -149,8 +149,7 @@ def test_intervals_that_begin_at_a_quarter_need_no_events(store: Store) -> None:
     made = [AUTUMN - 5 * DAY + n * timedelta(minutes=13) for n in range(1100)]
     told = [{"type": "delivery", "timestamp": iso(time), "msg_size": 3} for time in made]
     workspace = store.add(told)
-    while store.fold(400):
-        pass
+    store.fold_all()
     store.run(f"DELETE FROM postledger.events WHERE workspace = '{workspace}'")
     for early, late in ((0, 75), (30, 0), (45, 45)):
         start = AUTUMN - 4 * DAY + timedelta(minutes=early)
@@ -173,8 +172,7 @@ def test_days_that_begin_within_a_quarter_take_all_other_hours_from_the_roll_ups
     made = [winter - 5 * DAY + n * timedelta(minutes=13) for n in range(1100)]
     told = [{"type": "delivery", "timestamp": iso(time), "msg_size": 1} for time in made]
     workspace = store.add(told[::2])
-    while store.fold(400):
-        pass
+    store.fold_all()
     store.send(workspace, [event | {"event_id": f"l{n}"} for n, event in enumerate(told[1::2])])
     asked = MetricsQuery(workspace, made[0], made[-1], ("count_delivered",))
     for zone, metric in product(
@@ -249,8 +247,7 @@ def test_days_are_taken_by_the_day_and_ends_by_the_hour_or_less(store: Store) ->
 
 def test_a_step_is_one_part(store: Store) -> None:
     """One insert of one block: a crash leaves all of a step behind, or nothing."""
-    while store.fold(400):  # what other tests have left
-        pass
+    store.fold_all()
     before = _blocks(store)
     months = [{"type": "open", "timestamp": iso(NOON - n * 40 * DAY)} for n in range(30)]
     store.add([one | {"campaign_id": f"c{n}"} for n in range(40) for one in months])
@@ -287,8 +284,7 @@ def test_totals_are_of_the_events_that_are_there(store: Store) -> None:
         {"event_id": f"e{at}", "type": "open", "timestamp": iso(at)} for at in (gone, kept)
     ]
     assert store.send(workspace, events) == 2
-    while store.fold(1000):
-        pass
+    store.fold_all()
     query = EventQuery(workspace, gone, kept + DAY)
     assert store.read("count", query) == 2
     store.run(
