@@ -409,6 +409,34 @@ def test_requests_are_compressed_ndjson_with_the_key(ledger: Ledger) -> None:
     assert headers["authorization"] == "Bearer pl_test"
 
 
+DEEP = b'{"type": "open", "a": ' + b"[" * 1200 + b"]" * 1200 + b"}"
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_line_that_is_nested_too_deep(at: int, ledger: Ledger) -> None:
+    """It is the server that refuses it, and takes the others."""
+    lines = [ndjson(event(1)), ndjson(event(2))]
+    lines.insert(at, DEEP + b"\n")
+    Path("in").write_bytes(b"".join(lines))
+    ledger.script = [Answer(200, {"accepted": 2, "duplicates": 0, "rejected": 1, "errors": []})]
+    assert main(["import", "in"]) == 1
+    assert [b"".join(lines)] == ledger.bodies
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[{},\n" + DEEP + b"]", b"[{}]\n[" + DEEP + b"]", b'{\n"results": [' + DEEP + b"]}"],
+)
+def test_an_array_that_is_nested_too_deep(
+    content: bytes, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What has to be read whole, and cannot be, is refused with a way out."""
+    Path("in").write_bytes(content)
+    assert main(["import", "in"]) == 1
+    assert "in has a record that is nested too deep; as NDJSON" in capsys.readouterr().err
+    assert ledger.asked == []
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n \n", b"[]", b'{"results": []}'])
 def test_nothing_in_it(content: bytes, ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
     """A file without records is no error, and nothing is sent."""

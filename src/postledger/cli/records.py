@@ -76,6 +76,11 @@ def batches(source: Source, *, form: Form | None, most_lines: int) -> Iterator[B
     data = head + b"".join(chunks)
     try:
         rows = _rows(data)
+    except RecursionError as error:
+        raise UnreadableFileError(
+            f"{source.name} has a record that is nested too deep; as NDJSON, one record a line, "
+            "the others can be read"
+        ) from error
     except msgspec.DecodeError as error:
         raise UnreadableFileError(
             f"{source.name} is neither NDJSON nor one JSON value: {error}; "
@@ -109,7 +114,7 @@ def _is_ndjson(first: bytes, second: bytes) -> bool:
         return False
     try:
         return msgspec.json.decode(first, type=_Head).rows() is None
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, RecursionError):
         return True  # the server says what is wrong with it
     except msgspec.DecodeError as error:
         cut_off = "truncated" in str(error)  # msgspec has one class for all that is not JSON
@@ -122,9 +127,12 @@ def _form(*lines: bytes | msgspec.Raw) -> Form:
 
 
 def _decoded(line: bytes | msgspec.Raw) -> _Head | None:
-    with suppress(msgspec.DecodeError):
+    try:
         return msgspec.json.decode(line, type=_Head)
-    return None
+    except RecursionError:
+        return _Head()
+    except msgspec.DecodeError:
+        return None
 
 
 # -- NDJSON
@@ -174,7 +182,10 @@ def _end(data: bytearray, most_lines: int) -> int:
 
 
 def _rows(data: bytes) -> list[msgspec.Raw]:
-    """Return the records of one JSON value, or of one on each line. Raises msgspec.DecodeError."""
+    """Return the records of one JSON value, or of one on each line.
+
+    Raises msgspec.DecodeError, and RecursionError for what is nested too deep.
+    """
     try:
         return _rows_of(data)
     except msgspec.DecodeError:
