@@ -375,6 +375,7 @@ MSYS = [{"msys": {"message_event": event(n)}} for n in range(3)]
         ),
         (json.dumps({"results": MSYS}).encode(), SPARKPOST, MSYS),
         (ndjson(event(1, results=[1, 2])), NATIVE, [event(1, results=[1, 2])]),
+        (json.dumps(event(1, results={}), indent=1).encode(), NATIVE, [event(1, results={})]),
     ],
 )
 def test_forms(
@@ -483,23 +484,34 @@ def test_compressed(name: str, pack: Callable[[bytes], bytes], ledger: Ledger) -
 def test_a_cut_off_file(
     pack: Callable[[bytes], bytes], ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A damaged file is named; a summary tells of what came before it."""
+    """A damaged file is named; a summary tells of what came before its end, and of others."""
     Path("good").write_bytes(ndjson(event(1)))
     Path("cut").write_bytes(pack(ndjson(*map(event, range(1000))))[:-20])
-    assert main(["import", "good", "cut"]) == 1
+    assert main(["import", "cut", "good"]) == 1
     out, err = capsys.readouterr()
     assert err.startswith("postledger: cut is damaged, ")
-    assert out.startswith("good: 1 read, 1 accepted")
+    assert "good: 1 read, 1 accepted" in out
 
 
-def test_a_missing_file_is_found_before_anything_is_sent(
-    ledger: Ledger, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """All files are looked for first."""
-    Path("good").write_bytes(ndjson(event(1)))
-    assert main(["import", "good", "missing"]) == 1
-    assert capsys.readouterr().err == "postledger: missing: No such file or directory\n"
-    assert ledger.asked == []
+def test_files_that_cannot_be_read(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is named with what is wrong, and the others are loaded."""
+    Path("one").write_bytes(ndjson(event(1)))
+    Path("docs").write_bytes(b'{\n"results": {"message_event": {}}\n}')
+    Path("table").write_bytes(b"type,timestamp\n" * 2 + ndjson(event(2)))
+    Path("two").write_bytes(ndjson(event(3)))
+    files = ["one", "docs", "table", "missing", ".", "two"]
+    assert main(["import", *files, "--batch-size", "2"]) == 1
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [
+        "postledger: docs has no events in it: its `results` is no array",
+        "postledger: table: the server cannot read this: no record of the body is JSON",
+        "postledger: missing cannot be read: No such file or directory",
+        "postledger: . cannot be read: Is a directory",
+    ]
+    assert out.splitlines()[-1] == "in all: 3 read, 3 accepted, 0 duplicates, 0 rejected"
+    assert main(["import", "missing", "one", "--json"]) == 1
+    failures = [each.get("failure") for each in summary(capsys)["files"]]
+    assert failures == ["missing cannot be read: No such file or directory", None]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])

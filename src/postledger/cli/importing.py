@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 from cyclopts import Parameter, validators
 
 from postledger.cli.options import LOCAL, AsJson, Connection, check_file
+from postledger.cli.output import note
 from postledger.cli.progress import Moved, bar
-from postledger.cli.reading import Source, opened, size_of
+from postledger.cli.reading import Source, UnreadableFileError, opened, size_of
 from postledger.cli.records import Form, batches
 from postledger.cli.sending import Tally, send
 from postledger.cli.summary import report
-from postledger.client import Client
+from postledger.client import Client, NotJsonError
 from postledger.errors import PostledgerError
 
 Files = Annotated[
@@ -49,7 +50,8 @@ def import_events(
 
     An import that was interrupted is resumed by running it again: what the server has already
     counts as a duplicate, and changes nothing. The summary names each rejected record by file, line
-    and number of the record, counted from 1. Exit status 1 if one was rejected.
+    and number of the record, counted from 1. A file that cannot be read is named, and the others
+    are loaded. Exit status 1 if there is one, or a record was rejected.
     """
     tallies = [Tally(name) for name in files]
     wanted = None if form == "auto" else form
@@ -72,10 +74,16 @@ def _load(
 ) -> None:
     done = 0
     for tally in tallies:
-        with opened(tally.file) as source:
-            found = batches(source, form=form, most_lines=most_lines)
-            send(client, found, tally, partial(_moved, moved, source, done))
-            done += source.position
+        try:
+            with opened(tally.file) as source:
+                found = batches(source, form=form, most_lines=most_lines)
+                try:
+                    send(client, found, tally, partial(_moved, moved, source, done))
+                finally:
+                    done += source.position
+        except (UnreadableFileError, NotJsonError) as error:
+            tally.failure = str(error)
+            note(f"postledger: {error}")
 
 
 def _moved(moved: Moved, source: Source, done: int, events: int) -> None:

@@ -5,7 +5,7 @@ import io
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from postledger.errors import PostledgerError
@@ -46,11 +46,14 @@ class _Counted(io.RawIOBase):
 
 
 class Source:
-    """A file that is read once, from the first byte to the last."""
+    """A file that is read once, from the first byte to the last. Raises UnreadableFileError."""
 
     def __init__(self, name: str, file: io.BufferedReader) -> None:
         self.name = name
-        self._counted = _Counted(file)
+        try:
+            self._counted = _Counted(file)
+        except OSError as error:
+            raise _unreadable(name, error) from error
 
     @property
     def position(self) -> int:
@@ -68,7 +71,7 @@ class Source:
                 f"{self.name} is damaged, {self.position:,} bytes from its start: {error}"
             ) from error
         except OSError as error:
-            raise UnreadableFileError(f"{self.name} cannot be read: {error.strerror}") from error
+            raise _unreadable(self.name, error) from error
 
     def _stream(self) -> io.BufferedIOBase:
         plain = io.BufferedReader(self._counted, CHUNK)
@@ -81,19 +84,28 @@ class Source:
 
 @contextmanager
 def opened(name: str) -> Iterator[Source]:
-    """Open a file, `-` for standard input. Raises OSError."""
-    if name == "-":
-        with open(sys.stdin.fileno(), "rb", closefd=False) as file:
-            yield Source(name, file)
-        return
-    with Path(name).open("rb") as file:
+    """Open a file, `-` for standard input. Raises UnreadableFileError."""
+    with _file(name) as file:
         yield Source(name, file)
 
 
+def _file(name: str) -> io.BufferedReader:
+    try:
+        if name == "-":
+            return open(sys.stdin.fileno(), "rb", closefd=False)
+        return Path(name).open("rb")
+    except OSError as error:
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: OSError) -> UnreadableFileError:
+    return UnreadableFileError(f"{name} cannot be read: {error.strerror}")
+
+
 def size_of(name: str) -> int | None:
-    """Return the bytes in a file, None where nobody knows. Raises OSError if it is not there."""
-    if name == "-":
-        return None
+    """Return the bytes in a file, None where nobody knows."""
     path = Path(name)
-    size = path.stat().st_size
-    return size if path.is_file() else None
+    with suppress(OSError):
+        if name != "-" and path.is_file():
+            return path.stat().st_size
+    return None

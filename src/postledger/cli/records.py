@@ -53,11 +53,16 @@ class _Head(msgspec.Struct):
 
     type: msgspec.Raw | UnsetType = UNSET
     msys: msgspec.Raw | UnsetType = UNSET
-    results: list[msgspec.Raw] | UnsetType = UNSET
+    results: msgspec.Raw | UnsetType = UNSET
 
     def rows(self) -> list[msgspec.Raw] | None:
-        """Return the records, if this is the answer of an events search."""
-        return self.results if self.results is not UNSET and self.type is UNSET else None
+        """Return the records, if this is the answer of an events search.
+
+        Raises msgspec.ValidationError if it has something else in their place.
+        """
+        if self.results is UNSET or self.type is not UNSET:
+            return None
+        return msgspec.json.decode(self.results, type=list[msgspec.Raw])
 
 
 def batches(source: Source, *, form: Form | None, most_lines: int) -> Iterator[Batch]:
@@ -80,6 +85,10 @@ def batches(source: Source, *, form: Form | None, most_lines: int) -> Iterator[B
         raise UnreadableFileError(
             f"{source.name} has a record that is nested too deep; as NDJSON, one record a line, "
             "the others can be read"
+        ) from error
+    except msgspec.ValidationError as error:
+        raise UnreadableFileError(
+            f"{source.name} has no events in it: its `results` is no array"
         ) from error
     except msgspec.DecodeError as error:
         raise UnreadableFileError(

@@ -46,6 +46,8 @@ class Tally:
     rejected: int = 0
     rejections: list[Rejection] = field(default_factory=list)
     unnamed: int = 0
+    failure: str = ""
+    """Why the file could not be read to its end, if it could not."""
 
     @property
     def read(self) -> int:
@@ -75,8 +77,8 @@ def send(
 ) -> None:
     """Send all batches and count them, in their order; `moved` is told how many records each had.
 
-    What is under way when the batches cannot be read on is still counted. Raises what the client or
-    the batches raise.
+    What is under way when it does not go on is still counted. Raises what the client or the batches
+    raise.
     """
     under_way: deque[tuple[Batch, Future[Receipt]]] = deque()
 
@@ -94,13 +96,13 @@ def send(
             if len(under_way) == AT_ONCE:
                 settle()
             under_way.append((batch, _store(client, batch)))
+        while under_way:
+            settle()
     except PostledgerError:
         with suppress(PostledgerError):
             while under_way:
                 settle()
         raise
-    while under_way:
-        settle()
 
 
 def _all_bad(batch: Batch, tally: Tally, error: NotJsonError) -> Receipt:

@@ -18,7 +18,7 @@ def report(tallies: Sequence[Tally], *, json: bool) -> int:
             say(_json(tallies))
         else:
             _say(tallies)
-    return 1 if any(tally.rejected for tally in tallies) else 0
+    return 1 if any(tally.rejected or tally.failure for tally in tallies) else 0
 
 
 def _say(tallies: Sequence[Tally]) -> None:
@@ -39,12 +39,17 @@ def _counts(what: str, counted: dict[str, int]) -> str:
 
 def _json(tallies: Sequence[Tally]) -> str:
     summary = {
-        "files": [{"file": tally.file} | _counted([tally]) for tally in tallies],
+        "files": [_file(tally) for tally in tallies],
         **_counted(tallies),
         "errors": [rejection for tally in tallies for rejection in tally.rejections],
         "errors_not_listed": sum(tally.unnamed for tally in tallies),
     }
     return msgspec.json.encode(summary).decode()
+
+
+def _file(tally: Tally) -> dict[str, str | int]:
+    failure = {"failure": tally.failure} if tally.failure else {}
+    return {"file": tally.file, **_counted([tally]), **failure}
 
 
 def _counted(tallies: Sequence[Tally]) -> dict[str, int]:
