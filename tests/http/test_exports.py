@@ -252,6 +252,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"format": "csv", "filters": {"bounce_class": "x"}}, "bounce_class"),
     ({"format": "csv", "filters": {"recipient": None}}, "recipient"),
     ({"format": "csv", "filters": {"recipient": [True]}}, "recipient"),
+    ({"format": "csv", "filters": {"type": []}}, "type"),
     ({"format": "csv", "columns": []}, "columns"),
     ({"format": "csv", "columns": "type"}, "columns"),
     ({"format": "csv", "columns": ["types"]}, "columns"),

@@ -51,7 +51,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            p.name: {"anyOf": [_VALUE, {"type": "array", "items": _VALUE}]}
+            p.name: {"anyOf": [_VALUE, {"type": "array", "minItems": 1, "items": _VALUE}]}
             if p.repeatable
             else _TEXT
             for p in FILTERING
@@ -242,6 +242,8 @@ def _query(filters: object, workspace: str, now: datetime) -> EventQuery:
 def _pairs(filters: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The filters as parameters of a query would give them."""
     for name, values in filters.items():
+        if values == []:
+            raise BadInput.parameter(name, "expected one value at least")
         for value in values if isinstance(values, list) else [values]:
             if isinstance(value, bool) or not isinstance(value, str | int):
                 raise BadInput.parameter(name, "expected a text, an integer, or a list of them")

@@ -117,8 +117,8 @@ def feed(pairs: Pairs, workspace: str) -> tuple[FeedQuery, bool]:
     """The request for a page of the feed, and whether it asks for the end only."""
     given = collect(pairs, FEED)
     limit = _limit(given)
-    text = given.get("after", [""])[0]
-    if text in {"", "end"}:
+    text = given["after"][0] if "after" in given else None
+    if text is None or text == "end":
         return FeedQuery(workspace, 0, limit), text == "end"
     place = cursor.decode(["feed", workspace], text, parameter="after")
     (position,) = _shaped("after", place, tuple[_Seq])
