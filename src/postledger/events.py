@@ -15,7 +15,7 @@ class Kind(Enum):
 
     TEXT = "string"
     CODE = "string, or an integer, which is kept as its digits"
-    INTEGER = "integer, or a string of digits; 64 bits, signed"
+    INTEGER = "integer of 64 bits, signed, or a string of up to 18 digits"
     BOOLEAN = "boolean, or 0, 1, '0' or '1'"
     TIME = "RFC 3339 time with zone; also unix seconds or milliseconds"
     TEXTS = "array of strings"

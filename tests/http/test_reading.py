@@ -81,6 +81,18 @@ def test_equal(client: Client, name: str) -> None:
     assert [] == with_filter(client, name, nothing)
 
 
+def test_empty_values(client: Client) -> None:
+    """An empty value finds events without the field, where texts are compared by equality."""
+    filled = {FILTERS[name][0]: "x" for name in EQUAL} | {"type": "open", "bounce_class": 10}
+    client.store(event(1), event(2) | filled | {"subject": "x", "reason": "x", "rcpt_tags": ["x"]})
+    for name in FILTERS:
+        if name in {"type", "bounce_class"}:
+            refused(client, f"{EVENTS}?{name}=", name)
+            continue
+        nothing = name in {"subject", "reason", "tag", "event_id"}
+        assert ([] if nothing else ["e000001"]) == with_filter(client, name, ""), name
+
+
 def test_recipient_in_any_case(client: Client) -> None:
     """A recipient is found however its letters are written, in the event and in the question."""
     client.store(event(1, rcpt_to="Ann.Ödön@X.example"))
@@ -313,7 +325,10 @@ def test_bad_parameters(client: Client) -> None:
     refused(client, f"{EVENTS}?bounce_class=9223372036854775808", "bounce_class")
     refused(client, f"{EVENTS}?order=up", "order")
     refused(client, f"{EVENTS}?limit=5&limit=6", "limit")
-    refused(client, f"{EVENTS}?from=2026-11-21&to=2026-11-20", "from")
+    told = refused(client, f"{EVENTS}?from=2026-11-21&to=2026-11-20", "from")
+    assert "from: is after `to`" == told["detail"]
+    told = refused(client, f"{EVENTS}?from=2199-01-01", "from")
+    assert told["detail"].startswith("from: is in the future")
     refused(client, f"{FEED}?type=open", "type")
     refused(client, f"{EVENTS}/e1?limit=5", "limit")
     refused(client, "/ledger/v1/messages/m1?limit=5", "limit")

@@ -209,7 +209,8 @@ def range_of(given: Given, now: datetime, span: timedelta) -> tuple[datetime, da
     end = _time("to", given["to"][0]) if "to" in given else now + AHEAD
     start = _time("from", given["from"][0]) if "from" in given else _before(given, end, now, span)
     if start > end:
-        raise BadInput.parameter("from", "is after `to`")
+        future = "is in the future; `to` is now when it is not given"
+        raise BadInput.parameter("from", "is after `to`" if "to" in given else future)
     return start, end
 
 
