@@ -140,7 +140,9 @@ class Handler(BaseHTTPRequestHandler):
             body = zstd.decompress(body)
         url = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(self.command, url.path, parse_qsl(url.query), headers, body)
+        asked = Asked(
+            self.command, url.path, parse_qsl(url.query, keep_blank_values=True), headers, body
+        )
         answer = self.server.ledger.answer(asked)
         if answer is LOST:
             self.close_connection = True
@@ -281,6 +283,9 @@ def test_filters_are_options() -> None:
         ("demo", "NUMBER"),
         ("demo -5", "NUMBER"),
         ("demo 10 --end 2026-13-01", "--end"),
+        ("demo 10 --days 1e9", "--days"),
+        ("demo 10 --end 0001-01-01", "--end"),
+        ("demo 10 --seed -1", "--seed"),
         ("demo 10 --end 2026-11-01T00:00:00", "time zone"),
         ("workspaces set shop zone UTC", "zone is none of timezone"),
         ("workspaces set shop timezone", "VALUE"),
@@ -835,16 +840,19 @@ def test_refusals(status: int, key: str, says: str, ledger: Ledger) -> None:
         Client(os.environ["POSTLEDGER_URL"], key).get(NATIVE, [], dict)
 
 
-def test_problem_documents_are_told(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("detail", ["from: is no time", "from is no time"])
+def test_problem_documents_are_told(
+    detail: str, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Of a problem document the detail is shown, and each error that it does not name."""
     errors = [
-        {"parameter": "from", "message": "no time"},
+        {"parameter": "from", "message": "is no time"},
         {"index": 4, "field": "type", "message": "none"},
     ]
-    ledger.script = [Answer(400, {"title": "T", "detail": "from: no time", "errors": errors})]
+    ledger.script = [Answer(400, {"title": "T", "detail": detail, "errors": errors})]
     assert main(["search"]) == 1
     assert capsys.readouterr().err == (
-        "postledger: the server refuses this (400): from: no time; record 5: type: none\n"
+        f"postledger: the server refuses this (400): {detail}; record 5: type: none\n"
     )
 
 
@@ -998,7 +1006,12 @@ def feed(*answers: list[dict[str, Any]]) -> list[Answer]:
 
 @pytest.mark.parametrize(
     ("options", "first"),
-    [([], [("after", "end")]), (["--from-start"], []), (["--after", "c7"], [("after", "c7")])],
+    [
+        ([], [("after", "end")]),
+        (["--from-start"], []),
+        (["--after", "c7"], [("after", "c7")]),
+        (["--after", ""], [("after", "")]),
+    ],
 )
 def test_tail(
     options: list[str],

@@ -33,12 +33,12 @@ def test_the_later_source_wins(tmp_path: Path) -> None:
     ("name", "value", "said"),
     [
         ("PORTT", "1", "POSTLEDGER_PORTT is not a setting"),
-        ("PORT", "many", "port: "),
-        ("PORT", "65536", "port: "),
+        ("PORT", "many", "^port: expected a whole number, not 'many'$"),
+        ("PORT", "65536", "^port: expected a whole number <= 65535, not '65536'$"),
         ("READERS", "0", "readers: "),
-        ("LOG_LEVEL", "loud", "log_level: "),
+        ("LOG_FORMAT", "xml", "^log_format: expected one of auto, console, json, not 'xml'$"),
         ("MAX_BODY_BYTES", "1", "max_body_bytes: "),
-        ("HOST", "", "host: "),
+        ("HOST", "", "^host: expected a text of length >= 1, not ''$"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_named(name: str, value: str, said: str) -> None:

@@ -377,7 +377,8 @@ def _explain(body: bytes) -> str:
         return ""
     said = found.detail or found.title
     errors = [_one_error(error) for error in found.errors]
-    return "; ".join([said, *(error for error in errors if error not in said)]) if said else ""
+    more = [each for each in errors if each not in said and each.replace(": ", " ", 1) not in said]
+    return "; ".join([said, *more]) if said else ""
 
 
 def _one_error(error: Problem) -> str:

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -218,6 +218,9 @@ def _known() -> str:
 def _explain(error: msgspec.ValidationError, values: Mapping[str, object]) -> str:
     what, _, where = str(error).partition(" - at `$.")
     name = where.rstrip("`")
+    if what.startswith("Invalid enum value"):
+        what = f"Expected one of {', '.join(get_args(get_type_hints(Settings)[name]))}"
+    what = what.partition(", got ")[0].replace("`int`", "a whole number").replace("`str`", "a text")
     given = (
         "" if name in {"", "api_key", "secret", "state", "store"} else f", not {values.get(name)!r}"
     )

@@ -4,11 +4,11 @@ import gzip
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
-from cyclopts import Parameter, validators
+from cyclopts import CycloptsError, Parameter, validators
 
 from postledger import demo as made_up
 from postledger.cli.options import LOCAL, AsJson, Connection, check_file, check_time, read_time
@@ -29,7 +29,12 @@ BATCH = 10_000
 Number = Annotated[
     int, Parameter(validator=validators.Number(gte=1), metavar="N", help="How many events.")
 ]
-Seed = Annotated[int, Parameter(metavar="N", help="Other events for another seed.")]
+Seed = Annotated[
+    int,
+    Parameter(
+        validator=validators.Number(gte=0), metavar="N", help="Other events for another seed."
+    ),
+]
 Days = Annotated[
     float,
     Parameter(validator=validators.Number(gt=0), help="Over how many days they are spread."),
@@ -70,6 +75,8 @@ def make_events(
     """
     now = datetime.now(UTC)
     last = read_time(end, now) if end else now.replace(minute=0, second=0, microsecond=0)
+    if days > (last - made_up.EPOCH) / timedelta(days=1):
+        raise CycloptsError(msg="Events are from 1970 on; take fewer --days, or a later --end.")
     bodies = made_up.batches(number, size=BATCH, seed=seed, end=last, days=days)
     if out is not None:
         with bar(number, of_bytes=False) as moved:

@@ -48,7 +48,7 @@ def tail(
     """
     client = connection.client()
     as_lines = for_people() and not json
-    cursor = None if from_start else after or "end"
+    cursor = None if from_start else "end" if after is None else after
     while True:
         place = [] if cursor is None else [("after", cursor)]
         page = client.get("/ledger/v1/feed", [*place, ("limit", str(PAGE))], FeedPage)
