@@ -107,6 +107,13 @@ def test_form() -> None:
     assert whole == json.loads(json.dumps(whole))
 
 
+def test_limits_are_described() -> None:
+    """Each request of our own API that needs a key may be one too many."""
+    for path, methods in document()["paths"].items():
+        if path.startswith("/ledger/v1"):
+            assert all("429" in operation["responses"] for operation in methods.values()), path
+
+
 def test_registry() -> None:
     """The schemas of events have every field and type of the registry."""
     schemas = document()["components"]["schemas"]

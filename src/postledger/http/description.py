@@ -147,7 +147,7 @@ def _export_paths() -> Schema:
         "summary": "Start an export",
         "description": f"Needs the scope {exports.WRITE}.",
         "requestBody": body,
-        "responses": {"202": _response("Export"), **_failures(400, 401, 403, 413, 415, 503)},
+        "responses": {"202": _response("Export"), **_failures(*_KEYED, 413, 415, 503)},
     }
     load = _export("The file of an export", exports.READ, {"200": file}, named, 416)
     load["responses"] |= {"206": file, "304": {"description": "The file that you have"}}
@@ -170,7 +170,7 @@ def _export_paths() -> Schema:
 def _export(
     summary: str, scope: str, answers: Schema, named: list[Schema] | None = None, *more: int
 ) -> Schema:
-    failures = (400, 401, 403, 404, *more) if named else (400, 401, 403)
+    failures = (*_KEYED, 404, *more) if named else _KEYED
     return {
         "summary": summary,
         "description": f"Needs the scope {scope}.",
@@ -225,7 +225,7 @@ def _storing(summary: str, content: Schema, result: str, parameters: list[Parame
         "description": "Content-Encoding may be gzip or zstd. Needs the scope events:write.",
         "parameters": [_parameter(parameter) for parameter in parameters],
         "requestBody": {"required": True, "content": content},
-        "responses": {"200": _response(result), **_failures(400, 401, 403, 413, 415, 422, 503)},
+        "responses": {"200": _response(result), **_failures(*_KEYED, 413, 415, 422, 503)},
     }
 
 
@@ -238,7 +238,7 @@ def _reading(
     faulty: bool = False,
 ) -> Schema:
     in_path = {"name": path, "in": "path", "required": True, "schema": {"type": "string"}}
-    failures = (400, 401, 403, 503) if faulty else (400, 401, 403, 404, 503)
+    failures = (*_KEYED, 503) if faulty else (*_KEYED, 404, 503)
     return {
         "summary": summary,
         "description": "Needs the scope events:read.",
@@ -274,13 +274,18 @@ _FAILURES = {
     416: "The file has none of the bytes asked for",
     415: "A content type or encoding other than the ones named",
     422: "No record is good, or with `atomic` one is not; nothing was stored",
+    429: "More requests than `key_rate` or `workspace_rate` allows; try again after `Retry-After`",
     503: "Try again after `Retry-After` seconds",
 }
 
 
+_KEYED = (400, 401, 403, 429)
+"""What any request with a key may get."""
+
+
 def _failures(*statuses: int) -> Schema:
     content = {"application/problem+json": {"schema": _ref("Problem")}}
-    return {str(s): {"description": _FAILURES[s], "content": content} for s in statuses}
+    return {str(s): {"description": _FAILURES[s], "content": content} for s in sorted(statuses)}
 
 
 def _response(schema: str) -> Schema:
