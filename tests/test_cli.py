@@ -37,7 +37,7 @@ from postledger.client import Client, GaveUpError, NoServerError, Receipt, Refus
 from postledger.errors import Problem, StartError, Unauthenticated
 from postledger.query import FILTERS
 from postledger.settings import Settings, load
-from postledger.state.keys import open_keyring
+from postledger.state.keys import SCOPES, open_keyring
 from postledger.state.options import DEFAULTS
 from terminal import a_terminal, on_terminal, started
 
@@ -1158,7 +1158,25 @@ def test_keys_list_on_a_terminal() -> None:
     status, out = on_terminal("keys", "list", "--data-dir", "data")
     assert status == 0
     assert re.search(r"id +workspace +name +scopes +created +expires +state", out)
-    assert re.search(r"shop +for ci +admin +20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ +live", out)
+    assert re.search(r"shop +for ci +admin +20\d\d-\d\d-\d\d +live", out)
+
+
+@pytest.mark.parametrize("width", ["80", "100"])
+def test_keys_list_on_a_narrow_terminal(width: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids and states are whole, other columns are cut; with `--json` all is there."""
+    monkeypatch.setenv("COLUMNS", width)
+    scopes = [word for scope in SCOPES for word in ("--scope", scope)]
+    keys("create", "--workspace", "w" * 60, *scopes, "--name", "n" * 99, "--expires", "30d")
+    status, out = on_terminal("keys", "list", "--data-dir", "data", "--json")
+    assert status == 0
+    key = json.loads(out)
+    _, out = on_terminal("keys", "list", "--data-dir", "data")
+    assert re.search(rf" {key['id']} +ww+… +nn+… +ev.*… .* {key['expires_at'][:10]} +live *\n", out)
+    keys("revoke", key["id"])
+    assert " revoked" in on_terminal("keys", "list", "--data-dir", "data")[1]
+    assert "w" * 60 in on_terminal("workspaces", "list", "--data-dir", "data")[1]
+    out = on_terminal("workspaces", "list", "--data-dir", "data", "--json")[1]
+    assert json.loads(out)["name"] == "w" * 60
 
 
 def test_workspaces(capsys: pytest.CaptureFixture[str]) -> None:
@@ -1348,14 +1366,27 @@ def test_doctor_with_bad_settings(
 def test_doctor_shows_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
     """A line each, with what to mend; the status is 1 if one is an error."""
     fine, odd = Found("ok", "a", "is fine"), Found("warning", "b", "is odd", "do this")
-    assert show([fine, odd]) == 0
-    assert show([fine, Found("error", "c", "is bad", "do that")]) == 1
+    assert show([fine, odd], json=False) == 0
+    assert show([fine, Found("error", "c", "is bad", "do that")], json=False) == 1
     assert capsys.readouterr().out.splitlines() == [
         "ok       a: is fine",
         "warning  b: is odd; do this",
         "ok       a: is fine",
         "error    c: is bad; do that",
     ]
+
+
+def test_doctor_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """With `--json` each finding is an object."""
+    assert main(["doctor", "--json", "--url", free_url()]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert found[0] == {
+        "level": "ok",
+        "subject": "settings",
+        "message": "they can be used",
+        "mend": "",
+    }
+    assert found[-1]["subject"] == "server"
 
 
 def test_a_fault_has_no_stack_trace(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
+import msgspec
 from cyclopts import Parameter
 
-from postledger.cli.options import HERE, Place, check_url
+from postledger.cli.options import HERE, AsJson, Place, check_url
 from postledger.cli.output import printable, say
 from postledger.client import Client, NoServerError
 from postledger.errors import BadSettings, PostledgerError
@@ -64,13 +65,14 @@ def check_up(
             help="Address of the server; the one that the settings give unless set.",
         ),
     ] = "",
+    json: Annotated[AsJson, Parameter(help="A JSON object a line.")] = False,
     place: Place = HERE,
 ) -> int:
     """Check settings, data directory, keys, store, clock and server, and say what to mend.
 
     Exit status 1 if there is an error.
     """
-    return show(examine(place, url, inspect=_inspect))
+    return show(examine(place, url, inspect=_inspect), json=json)
 
 
 def examine(place: Place, url: str, *, inspect: Inspect) -> Iterator[Finding]:
@@ -87,11 +89,14 @@ def examine(place: Place, url: str, *, inspect: Inspect) -> Iterator[Finding]:
     yield from _server(Client(url or _address(settings)))
 
 
-def show(findings: Iterable[Finding]) -> int:
-    """Write a line for each, and return the exit status."""
+def show(findings: Iterable[Finding], *, json: bool) -> int:
+    """Write a line for each, with `json` an object, and return the exit status."""
     failed = False
     for finding in findings:
         failed = failed or finding.level == "error"
+        if json:
+            say(msgspec.json.encode(finding).decode())
+            continue
         mend = f"; {finding.mend}" if finding.mend else ""
         say(printable(f"{finding.level:<8} {finding.subject}: {finding.message}{mend}"))
     return 1 if failed else 0

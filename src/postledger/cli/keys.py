@@ -16,8 +16,10 @@ from postledger.errors import StartError
 from postledger.state.keys import SCOPES, Key, Keyring, Workspace, open_keyring
 from postledger.state.options import DEFAULTS, OPTIONS
 
-KEY_COLUMNS = tuple(
-    map(Column, ("id", "workspace", "name", "scopes", "created", "expires", "state"))
+KEY_COLUMNS = (
+    Column("id"),
+    *(Column(head, cut=True) for head in ("workspace", "name", "scopes")),
+    *map(Column, ("created", "expires", "state")),
 )
 
 OPTION_COLUMNS = tuple(map(Column, ("option", "value", "")))
@@ -76,16 +78,17 @@ def list_keys(
     workspace: Annotated[
         str | None, Parameter(metavar="NAME", help="Only the keys of this workspace.")
     ] = None,
+    json: Annotated[AsJson, Parameter(help="A JSON object a key, on a terminal too.")] = False,
     place: Place = HERE,
 ) -> None:
     """List the keys, revoked and expired ones too, the oldest first. Their text is not kept."""
     now = datetime.now(UTC)
     with _opened(place) as keyring:
         keys = keyring.keys(workspace)
-    if for_people():
-        table(KEY_COLUMNS, [_row(key, now) for key in keys])
-    else:
+    if json or not for_people():
         _write([_described(key, now) for key in keys])
+    else:
+        table(KEY_COLUMNS, [_row(key, now) for key in keys])
 
 
 def revoke_key(
@@ -114,15 +117,21 @@ def create_workspace(
     note(f"made the workspace {made.name}")
 
 
-def list_workspaces(*, place: Place = HERE) -> None:
+def list_workspaces(
+    *,
+    json: Annotated[
+        AsJson, Parameter(help="A JSON object a workspace, on a terminal too.")
+    ] = False,
+    place: Place = HERE,
+) -> None:
     """List the workspaces."""
     with _opened(place) as keyring:
         workspaces = keyring.workspaces()
-    if for_people():
-        columns = Column("workspace"), Column("created")
-        table(columns, [(each.name, _time(each.created_at)) for each in workspaces])
-    else:
+    if json or not for_people():
         _write(workspaces)
+    else:
+        columns = Column("workspace"), Column("created", cut=True)
+        table(columns, [(each.name, _time(each.created_at)) for each in workspaces])
 
 
 def set_option(
@@ -208,7 +217,7 @@ def _described(key: Key, now: datetime) -> dict[str, Any]:
 
 def _row(key: Key, now: datetime) -> tuple[str, ...]:
     scopes = ", ".join(key.scopes)
-    times = _time(key.created_at), _time(key.expires_at)
+    times = _day(key.created_at), _day(key.expires_at)
     return key.id, key.workspace, key.name, scopes, *times, _state(key, now)
 
 
@@ -216,6 +225,10 @@ def _state(key: Key, now: datetime) -> str:
     if key.live(now):
         return "live"
     return "revoked" if key.revoked_at else "expired"
+
+
+def _day(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d}" if time else ""
 
 
 def _time(time: datetime | None) -> str:

@@ -22,11 +22,13 @@ class Column(NamedTuple):
     """A column of a table: its head, and its part of the width, or 0 for as wide as it needs.
 
     `right`: of numbers, which are not cut; the head is broken into lines instead.
+    `cut`: where there is no room, it is such columns that are cut, and others only after them.
     """
 
     head: str
     ratio: int = 0
     right: bool = False
+    cut: bool = False
 
     def width(self, cells: Iterable[str]) -> int:
         """What it needs at least, so that no cell and no word of the head is cut."""
@@ -71,13 +73,13 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, head: boo
         made.add_column(
             column.head,
             ratio=column.ratio or None,
-            no_wrap=not column.right,
+            no_wrap=not (column.right or column.cut),
             overflow="ellipsis",
             justify="right" if column.right else "left",
             width=column.width(row[at] for row in cells) if column.right else None,
         )
     for row in cells:
-        made.add_row(*map(Text, row))
+        made.add_row(*(Text(cell, no_wrap=True) for cell in row))
     Console(file=sys.stdout).print(made)
 
 
