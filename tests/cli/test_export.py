@@ -193,6 +193,23 @@ def test_keep(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
     assert job["status"] == "done"
 
 
+def test_a_directory_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """A directory that is named as one is made, unless a file has its name."""
+    for _ in range(2):
+        assert main(["export", "--incremental", "w", "--format", "csv", "new/"]) == 0
+    assert [Path(each["file"]).parent for each in reports(capsys)] == [Path("new")] * 2
+    Path("file").touch()
+    assert main(["export", "--format", "csv", "file/"]) == 1
+    assert "postledger: file: File exists\n" == capsys.readouterr().err
+
+
+def test_standard_output_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """`-` does not become a file of this name."""
+    assert main(["export", "-", "--format", "csv"]) == 2
+    assert "an export needs a file" in capsys.readouterr().err
+    assert [] == list(Path().iterdir())
+
+
 # -- what breaks off
 
 

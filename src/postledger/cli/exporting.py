@@ -20,12 +20,20 @@ from postledger.query import FILTERS
 _FORMATS = {".csv": "csv", ".ndjson": "ndjson", ".parquet": "parquet"}
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 
+
+def _check_output(_: object, value: str) -> None:
+    check_file(_, value)
+    if value == "-":
+        raise ValueError("an export needs a file, to verify it as a whole; name one")
+
+
 Output = Annotated[
     str,
     Parameter(
         allow_leading_hyphen=True,
-        validator=check_file,
-        help="File to write, or a directory for a file of the export's own name.",
+        validator=_check_output,
+        help="File to write, or a directory for a file of the export's own name; one that is named "
+        "with a slash at its end is made.",
     ),
 ]
 Format = Annotated[
@@ -89,6 +97,8 @@ def export(
     comes first, as a file of its own.
     """
     client, place = connection.client(), Path(output)
+    if output.endswith("/"):
+        place.mkdir(exist_ok=True)
     if resume is not None:
         _check_alone(form, compression, columns, filters != ANY, start, end, incremental)
         jobs = iter([client.get(f"{EXPORTS}/{quote(resume, safe='')}", [], Job)])
