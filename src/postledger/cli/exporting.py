@@ -22,7 +22,7 @@ _PACKED = {".gz": "gzip", ".zst": "zstd"}
 
 
 def _check_output(_: object, value: str) -> None:
-    check_file(_, value)
+    check_file(None, value)
     if value == "-":
         raise ValueError("an export needs a file, to verify it as a whole; name one")
 
