@@ -177,7 +177,8 @@ def test_times(either: Client) -> None:
 
 
 NO_TIMES = [
-    "0000-00-00T00:00:00Z", "2025-00-10T00:00:00Z", "2025-13-01T00:00:00Z", "2025-11-00T00:00:00Z",
+    "0000-00-00T00:00:00Z", "0000-01-01T00:00:00Z", "2025-00-10T00:00:00Z", "2025-13-01T00:00:00Z",
+    "2025-11-00T00:00:00Z",
     "2025-02-30T00:00:00Z", "2025-11-20T25:00:00Z", "2025-11-20T10:60:00Z", "2025-11-20T10:00:99Z",
     "2025-11-20T10:00:00+24:00", "2025-11-20T10:00:00", "1763632800\n", "2025-11-20T10:00:00Z\n",
     "2201-11-20T10:00:00Z", "", "-1", -1, 1e19, 1e300,
@@ -256,3 +257,29 @@ def test_webhook_atomic(client: Client) -> None:
     problem(client.post(body, WEBHOOK + "?atomic=true"), 422)
     assert [] == client.get(f"/ledger/v1/events?{ALL_TIME}")["events"]
     assert 1 == client.post(body, WEBHOOK).json()["accepted"]
+
+
+def test_a_ping_is_no_bad_record_of_an_atomic_body(client: Client) -> None:
+    """It holds no event; what is beside it is stored."""
+    body = json.dumps([wrapped(made(1)), {"msys": {}}, wrapped(made(2))]).encode()
+    assert 2 == client.post(body, WEBHOOK + "?atomic=true").json()["accepted"]
+
+
+def test_another_charset(client: Client) -> None:
+    """Makes a bad record, also where a name may have escapes."""
+    bad = b'{"msys":{"message_event":{"type":"open","timestamp":1,"subject":"caf\xe9 \\u00e9"}}}'
+    for path in (WEBHOOK, INGEST):
+        answer = client.post(json.dumps(wrapped(made(1))).encode() + b"\n" + bad, path)
+        assert 200 == answer.status
+        assert 1 == len(answer.json()["errors"])
+
+
+@pytest.mark.parametrize("first", ["", "unknown", "relay_delivery", "open"])
+def test_types_with_one_id(client: Client, first: str) -> None:
+    """Are two events; the second time they are repeats, in one body or in two."""
+    kinds = [wrapped(made(type=kind), "relay_event") for kind in (first, "reception")]
+    for accepted, duplicates in ((1, 0), (0, 1)):
+        for record in kinds:
+            told = client.post(json.dumps([record]).encode(), WEBHOOK).json()
+            assert (accepted, duplicates) == (told["accepted"], told["duplicates"]), record
+    assert 2 == client.post(json.dumps(kinds).encode(), WEBHOOK).json()["duplicates"]

@@ -127,6 +127,9 @@ LINE = b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a"%b}'
         b',"friendly_from":"a@\xc3\x84.example"',
         b',"injection_time":"2026-11-20T09:30:00.1234567Z"',
         b',"bounce_class":12.0',
+        b',"click_tracking":-0',
+        b',"transactional":"\\u0031"',
+        b',"campaign_id":-0',
         b',"mine":[18446744073709551616]',
     ],
 )

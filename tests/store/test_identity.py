@@ -78,6 +78,12 @@ def test_python_and_the_engine_say_the_same(
         b'{"type":"open","timestamp":"2026-11-20T09:30:00.0000009Z","event_id":"a"}',
         b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","rcpt_meta":{"event_id":1}}',
         b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","mine":[1e400]}',
+        b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","mine":1%be99}'
+        % (b"0" * 250),
+        b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","mine":1%b.5}'
+        % (b"0" * 320),
+        b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","event\\u005fid":"b"}',
+        b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","time\\u0073tamp" :1}',
         b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","scheduled_time":17e8}',
         b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","injection_time":"1960-01-01T00:00:00Z"}',
         b'{"type":"open","timestamp":"2026-11-20T09:30:00Z","event_id":"a","scheduled_time":"2026-01-01T00:00:00Z","scheduled_time":null}',
@@ -91,5 +97,8 @@ def test_what_is_not_plain_is_left_to_the_engine(line: bytes) -> None:
 
 def test_a_plain_line_is_told() -> None:
     """Milliseconds are cut off, not rounded; the zone counts."""
-    line = b'{"type":"open","timestamp":"1970-01-01T01:00:01.9999+01:00","event_id":"a7e999"}'
+    line = (
+        b'{"type":"open","timestamp":"1970-01-01T01:00:01.9999+01:00","event_id":"a7e999",'
+        b'"subject":"\\u00e9"}'
+    )
     assert ("w", 1999, "a7e999", 0) == of_line("w", line)

@@ -1,7 +1,7 @@
 """Our own API: storing (contract `native.md`, section 4) and reading events (section 5)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,11 +47,15 @@ class Stored:
     @property
     def pinged(self) -> bool:
         """Whether all that is bad are tests of a webhook, which must be answered with 200."""
-        return all(problem.message == sparkpost.PING for problem in self.bad)
+        return _only_pings(self.bad)
 
     @property
     def nothing_usable(self) -> bool:
         return not (self.accepted or self.duplicates)
+
+
+def _only_pings(bad: Sequence[Problem]) -> bool:
+    return all(problem.message == sparkpost.PING for problem in bad)
 
 
 class Intake:
@@ -77,7 +81,7 @@ class Intake:
         try:
             batch = await self._check(headers, data, read)
             outcome = Outcome(0)
-            if batch.count and not (atomic and batch.problems):
+            if batch.count and not (atomic and not _only_pings(batch.problems)):
                 arrival = Arrival(
                     workspace, batch.lines, batch.count, source, batch.unknown_fields, atomic
                 )

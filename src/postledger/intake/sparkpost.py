@@ -103,7 +103,7 @@ def _has_two(record: bytes) -> bool:
     """Whether one is: of two members with one name, the last hides the first."""
     try:
         pairs = json.loads(record, object_pairs_hook=list, parse_int=str, parse_float=str)
-    except RecursionError:
+    except (RecursionError, ValueError):
         return False  # it is refused for that
     groups = [value for name, value in pairs if name == "msys"]
     return len(groups) != 1 or len(groups[0]) != 1

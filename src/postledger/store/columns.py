@@ -403,8 +403,10 @@ _UNKNOWN = (
 
 
 STAGED_KIND = "if(type = 'unknown', read_type, type)"
+_REST_AS_OBJECT = "concat('{', substring(rest, 2))"
 STORED_KIND = (
-    "if(type = 'unknown', JSONExtractString(concat('{', substring(rest, 2)), 'raw_type'), type)"
+    f"if(type = 'unknown' AND JSONHas({_REST_AS_OBJECT}, 'raw_type'), "
+    f"JSONExtractString({_REST_AS_OBJECT}, 'raw_type'), type)"
 )
 """What tells events of different types apart, for rows that are staged and ones that are stored."""
 

@@ -37,7 +37,7 @@ def rows(kept: Sequence[bytes]) -> bytes | None:
         return None
     try:
         return _ENCODER.encode_lines([_row(line) for line in kept])
-    except (Unusual, ArithmeticError, ValueError):
+    except Exception:  # noqa: BLE001 -- whatever it is, the engine says what the lines mean
         return None
 
 
@@ -102,6 +102,8 @@ def _members(line: bytes) -> Members:
 def _as_text(value: bytes) -> bytes:
     """A text, or a number as a text, as JSON; written without escapes that are not needed."""
     if value[:1] != b'"':
+        if value == b"-0":
+            raise Unusual
         return b'"%b"' % value
     return _json(_TEXT.decode(value)) if b"\\" in value else value
 

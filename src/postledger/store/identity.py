@@ -37,9 +37,11 @@ _ORDINARY = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_VAST = re.compile(rb"[:,\[\s]-?[0-9][0-9.]*[eE][+-]?[0-9]{3}")
+_VAST = re.compile(rb"[:,\[\s]-?[0-9][0-9.]*[eE][+-]?[0-9]{3}|[0-9]{200}")
 """Perhaps a number out of range, which the engine cannot read; msgspec skips it unread. What is
 before it keeps ids in hexadecimal from passing for one."""
+_ESCAPED_NAME = re.compile(rb'\\u00[^"]*"\s*:')
+"""Perhaps a name of ours with escapes, beside the plain one: two members of one name."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _END = (datetime.fromisoformat(f"{text}+00:00") for text in (EARLIEST, LATEST))
 MILLISECOND = timedelta(milliseconds=1)
@@ -49,7 +51,7 @@ def of_line(workspace: str, line: bytes) -> Identity | None:
     """Who a line of our own form is; None: ask the engine."""
     if line.count(b'"event_id"') != 1 or line.count(b'"timestamp"') != 1:
         return None  # absent, written with escapes, given twice, or also somewhere inside
-    if _VAST.search(line):
+    if _VAST.search(line) or (b"\\u00" in line and _ESCAPED_NAME.search(line)):
         return None
     try:
         named = _NAMED.decode(line)

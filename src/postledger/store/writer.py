@@ -240,12 +240,12 @@ class Writer:
                 FROM {staging.rows} WHERE fault = 0 GROUP BY workspace, timestamp, event_id
             ) AS first USING (workspace, timestamp, event_id)
             LEFT ANY JOIN (
-                SELECT workspace, timestamp, event_id, {columns.STORED_KIND} AS kind
+                SELECT workspace, timestamp, event_id, {columns.STORED_KIND} AS kind, 1 AS is_there
                 FROM {self._events} WHERE (workspace, timestamp, event_id) IN
                     (SELECT workspace, timestamp, event_id FROM {staging.rows})
             ) AS stored USING (workspace, timestamp, event_id)
             WHERE fault = 0
-                AND {columns.STAGED_KIND} != if(stored.kind = '', first.kind, stored.kind)
+                AND {columns.STAGED_KIND} != if(stored.is_there = 0, first.kind, stored.kind)
             ORDER BY row"""
         )
         return [int(row) for (row,) in found.result_rows]
