@@ -340,6 +340,23 @@ def test_a_subject_that_another_event_tells(client: Client) -> None:
     assert {"to": ["a@example.org", "b@example.org"], "subject": "Hello"} == row["email"]
 
 
+def test_the_subject_of_the_earliest_event(client: Client) -> None:
+    """Whatever order events lie in; a reply tells the subject only if nothing else does."""
+    client.store(
+        event(1, type="response", timestamp=ago(hours=90), message_id="m", subject="Re: Hello"),
+        event(2, type="bounce", timestamp=ago(hours=2), message_id="m", subject="Hello"),
+        event(3, type="delivery", timestamp=ago(hours=1), message_id="m", subject="Bye"),
+        event(4, type="response", timestamp=ago(hours=1), message_id="n", subject="Re: Hi"),
+        event(5, type="delivery", timestamp=ago(hours=2), message_id="n"),
+    )
+    rows = client.get("/v1/events")["data"]["data"]
+    assert {"m": "Hello", "n": "Re: Hi"} == {
+        row["email_id"]: row["email"]["subject"] for row in rows
+    }
+    for email_id, subject in (("m", "Hello"), ("n", "Re: Hi")):
+        assert subject == client.get(f"/v1/emails/{email_id}")["data"]["subject"]
+
+
 def test_workspaces_are_apart(server: Server, client: Client) -> None:
     """An id of another workspace finds nothing, and no recipient of its."""
     client.store(event(1, timestamp=ago(), message_id="m", rcpt_to="a@example.org", subject="S"))

@@ -238,11 +238,13 @@ def events_of(
 
 
 def envelopes(workspace: str, message_ids: Sequence[str], database: str) -> Sql:
-    """Recipients and subject of each of these messages."""
+    """Recipients and subject of each of these messages: that of the earliest event that has one,
+    of a reply only where no other has."""
     sql = Sql()
     sql.text = (
         "SELECT message_id, arraySort(groupUniqArrayIf(rcpt_to, rcpt_to != '')), "
-        f"anyIf(subject, subject != '') FROM {database}.events "
+        "argMinIf(subject, (type = 'response', timestamp, event_id), subject != '') "
+        f"FROM {database}.events "
         f"WHERE {_scope(sql, workspace)} "
         f"AND message_id IN {sql.add(list(message_ids), 'Array(String)')} GROUP BY message_id"
     )

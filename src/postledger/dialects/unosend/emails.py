@@ -94,13 +94,14 @@ def _row(
 ) -> dict[str, Any]:
     """An e-mail; `from_email` and `to_emails` are names that the types of the clients have."""
     sender = _first(each.friendly_from or each.msg_from for each in found) or ""
+    replies_last = sorted(found, key=lambda each: each.type == "response")
     return {
         "id": email_id,
         "from": sender,
         "from_email": sender,
         "to": to,
         "to_emails": to,
-        "subject": _first(each.subject for each in found) or "",
+        "subject": _first(each.subject for each in replies_last) or "",
         "status": state,
         "created_at": created,
         "sent_at": _when("sent", found),
