@@ -75,8 +75,10 @@ class Place:
 class EventQuery:
     """Events of one workspace from `start` (inclusive) to `end` (exclusive), both UTC.
 
-    All `filters` must match; with `alternatives` at least one of those too. Ordered by timestamp,
-    then event id; `after` is the last event of the page before, `offset` passes over so many.
+    All `filters` must match; with `alternatives` at least one of those too. Each of `of_messages`
+    must match the event, or another one of its message that is before `end` and at most 31 days
+    before `start`. Ordered by timestamp, then event id; `after` is the last event of the page
+    before, `offset` passes over so many.
     """
 
     workspace: str
@@ -88,6 +90,7 @@ class EventQuery:
     after: Place | None = None
     offset: int = 0
     alternatives: tuple[Filter, ...] = ()
+    of_messages: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

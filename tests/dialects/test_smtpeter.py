@@ -23,6 +23,7 @@ from postledger.dialects.smtpeter.parse import AT_ONCE, MOST_TAGS, Period, month
 from postledger.dialects.smtpeter.render import Event, row
 from postledger.dialects.smtpeter.tables import (
     COLUMNS,
+    FIELDS,
     LOGS,
     MEMBERS,
     NUMBERS,
@@ -32,7 +33,8 @@ from postledger.dialects.smtpeter.tables import (
 )
 from postledger.dialects.wire import Call, Reply
 from postledger.errors import BadInput, PostledgerError, RateLimited, StartError
-from postledger.events import EVENT_TYPES, FIELD, FIELDS
+from postledger.events import EVENT_TYPES, FIELD
+from postledger.events import FIELDS as EVERY_FIELD
 from postledger.query import Filter, Match
 
 NOW = datetime(2026, 3, 31, 9, 30, tzinfo=UTC)
@@ -96,7 +98,7 @@ def test_an_event_with_every_field(kind: str) -> None:
         assert query is not None
         assert kind not in next(each.values for each in query.filters if each.field == "type")
         return
-    every: dict[str, Any] = {field.name: field.sample for field in FIELDS}
+    every: dict[str, Any] = {field.name: field.sample for field in EVERY_FIELD}
     for fields in (every, {}):
         found = shown(**fields | {"type": kind, "timestamp": iso(NOW)})
         assert ["event", "data"] == list(found)
@@ -262,15 +264,14 @@ TAGS = [
 def test_tags(path: str, given: list[str], expected: list[str]) -> None:
     """Each tag is a condition of its own."""
     made = call(f"/v1/events/tags/{path}", *(("tags", text) for text in given))
-    filters = smtpeter.parse(made, "tags").filters
-    tags = [each for each in filters if each.field == "rcpt_tags"]
-    assert [Filter("rcpt_tags", Match.MEMBER, (tag,)) for tag in expected] == tags
+    tags = smtpeter.parse(made, "tags").of_messages
+    assert [Filter("rcpt_tags", Match.MEMBER, (tag,)) for tag in expected] == list(tags)
 
 
 def test_too_many_tags() -> None:
     """There is a limit to them, and they must be some."""
     many = ";".join(f"t{number}" for number in range(MOST_TAGS))
-    assert MOST_TAGS + 1 == len(smtpeter.parse(call(f"/v1/events/tags/{many}"), "tags").filters)
+    assert MOST_TAGS == len(smtpeter.parse(call(f"/v1/events/tags/{many}"), "tags").of_messages)
     for path in (f"{many};one", ";", "/", " ; "):
         with pytest.raises(BadInput, match="tag"):
             smtpeter.parse(call(f"/v1/events/tags/{path}"), "tags")
@@ -288,8 +289,9 @@ VALUES_IN_PATHS = [
 @pytest.mark.parametrize(("kind", "path", "expected"), VALUES_IN_PATHS)
 def test_values(kind: str, path: str, expected: str) -> None:
     """The value is all that follows the kind; addresses are compared in lower case."""
-    first = smtpeter.parse(call(f"/v1/events/{kind}/{path}"), kind).filters[0]
-    assert Match.EQUAL == first.match
+    asked = smtpeter.parse(call(f"/v1/events/{kind}/{path}"), kind)
+    first = (*asked.of_messages, *asked.filters)[0]
+    assert (FIELDS[kind], Match.EQUAL) == (first.field, first.match)
     assert (expected,) == first.values
 
 

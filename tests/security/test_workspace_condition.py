@@ -75,6 +75,7 @@ def event_queries(draw: st.DrawFn) -> EventQuery:
         after=draw(st.none() | place),
         offset=draw(st.integers(0, 3)),
         alternatives=draw(SOME),
+        of_messages=draw(SOME),
     )
 
 

@@ -63,6 +63,7 @@ def test_one_filter_beside_types(
         assert store.read("count", asked) == store.guess(asked), filters
     both = min(store.read("count", over(workspace, each)) for each in (tags, domains))
     assert both == store.guess(over(workspace, tags, domains))
+    assert both == store.guess(replace(over(workspace, domains), of_messages=(tags,)))
 
 
 def test_other_ranges_are_taken_to_be_like_the_last_days(store: Store) -> None:

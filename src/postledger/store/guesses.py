@@ -55,7 +55,8 @@ class Known:
         for each in query.filters:
             if each.field == "type" and each.match is Match.EQUAL and not each.negated:
                 types &= {str(value) for value in each.values}
-        fewest = min(self._with(ALL, {""}, types), *self._by_filter(query.filters, types))
+        filters = (*query.filters, *query.of_messages)
+        fewest = min(self._with(ALL, {""}, types), *self._by_filter(filters, types))
         return fewest * self._between(query.start, query.end) // self.events
 
     def _by_filter(self, filters: Iterable[Filter], types: Iterable[str]) -> Iterable[int]:

@@ -130,6 +130,8 @@ class Reader:
 
     def _rolled_count(self, query: EventQuery) -> int | None:
         """The same from the roll-ups; None: they do not have it."""
+        if query.of_messages:
+            return None
         asked = MetricsQuery(
             query.workspace,
             query.start,

@@ -269,6 +269,8 @@ _KEY = "sipHash64({}, {})"
 _LONG = timedelta(days=31)
 """In ranges up to this it is faster to put all messages together and to look at them then than to
 look first for those that filters leave; in longer ones it would take much memory."""
+_EARLIER = timedelta(days=31)
+"""How long before a range events may tell what messages of the range are."""
 _CLOCKS = timedelta(hours=1)
 """How far the times that are told of one message may be apart."""
 
@@ -424,7 +426,28 @@ def conditions(sql: Sql, query: EventQuery, database: str) -> list[str]:
     if query.alternatives:
         several = (_matches(sql, filter_, database, query) for filter_ in query.alternatives)
         where.append(f"({' OR '.join(several)})")
+    if query.of_messages:
+        where.append(_of_message(sql, query, database))
     return [*where, *times]
+
+
+def _of_message(sql: Sql, query: EventQuery, database: str) -> str:
+    """Whether an event matches all of `of_messages`, or the events of its message together do. The
+    ids are compared by a number: the index of them would be asked for each."""
+    tests = [_matches(sql, each, database) for each in query.of_messages]
+    rows = [
+        _scope(sql, query.workspace),
+        *(_matches(sql, f, database) for f in query.filters if f.field == "message_id"),
+        f"({' OR '.join(tests)})",
+        f"timestamp >= {_time(sql, max(query.start, _FIRST) - _EARLIER)}",
+        f"timestamp < {_time(sql, query.end)}",
+    ]
+    message = "sipHash64(message_id)"
+    return (
+        f"({' AND '.join(tests)} OR message_id != '' AND {message} IN ("
+        f"SELECT {message} FROM {database}.events WHERE {' AND '.join(rows)} "
+        f"GROUP BY {message} HAVING {' AND '.join(f'max({test})' for test in tests)}))"
+    )
 
 
 def _cost(filter_: Filter) -> int:

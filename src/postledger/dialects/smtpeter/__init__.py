@@ -4,7 +4,7 @@
 * `start` (inclusive) and `end` (exclusive) are days `yyyy-mm-dd`, UTC; at most a calendar month is
   answered, and the start leads (section 2.1)
 * times are UTC, `YYYY-MM-DD hh:mm:ss` (section 4)
-* tags are separated by `;`, in the path by `/` too, and an event must have all of them (section 2)
+* tags are separated by `;`, in the path by `/` too, and a message must have all of them (section 2)
 * values stand in the path as they are, or percent-encoded (section 2.2)
 * no paging: all events of the period, by time and then event id
 * what goes wrong is told in a sentence of plain text, never an empty body; an answer is

@@ -27,11 +27,16 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a call asks for. Without a period: from the sending of message `value` on."""
+    """What a call asks for. Without a period: from the sending of message `value` on.
+
+    `filters` are about an event, `of_messages` about its message: not every event of it tells its
+    tags and its template (section 2).
+    """
 
     value: str
     filters: tuple[Filter, ...]
     period: Period | None
+    of_messages: tuple[Filter, ...] = ()
 
 
 def key(call: Call) -> str:
@@ -45,12 +50,12 @@ def key(call: Call) -> str:
 def parse(call: Call, kind: str) -> Asked:
     """The value, the filters and the period of a call. Raises BadInput."""
     value = call.path.partition(f"/{kind}/")[2]  # may have slashes of its own
-    chosen = _tag_filters(call, value if kind == "tags" else "")
+    filters = [Filter("type", Match.EQUAL, tuple(ours for ours, theirs in TYPES.items() if theirs))]
+    of_messages = _tag_filters(call, value if kind == "tags" else "")
     if kind != "tags":
-        chosen.insert(0, Filter(FIELDS[kind], Match.EQUAL, (_exact(kind, value),)))
-    types = tuple(ours for ours, theirs in TYPES.items() if theirs)
-    filters = (*chosen, Filter("type", Match.EQUAL, types))
-    return Asked(value, filters, _period(call, kind))
+        chosen = Filter(FIELDS[kind], Match.EQUAL, (_exact(kind, value),))
+        (of_messages if kind == "template" else filters).insert(0, chosen)
+    return Asked(value, tuple(filters), _period(call, kind), tuple(of_messages))
 
 
 def query(asked: Asked, call: Call, began: datetime | None = None) -> EventQuery | None:
@@ -68,6 +73,7 @@ def query(asked: Asked, call: Call, began: datetime | None = None) -> EventQuery
         asked.filters,
         descending=False,
         limit=AT_ONCE,
+        of_messages=asked.of_messages,
     )
 
 

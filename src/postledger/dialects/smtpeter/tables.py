@@ -141,7 +141,7 @@ _PARAMETERS = (
     Parameter(
         "end", "Day after the last one, UTC; without `start` the month before it", schema=_DAY
     ),
-    Parameter("tags", "Only events that have all of these tags, separated by `;`"),
+    Parameter("tags", "Only of messages that have all of these tags, separated by `;`"),
 )
 _ANSWER: Mapping[str, object] = {
     "type": "array",
