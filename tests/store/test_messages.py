@@ -259,10 +259,10 @@ def test_a_question_finds_what_the_model_finds(
 
 def _check_events(message: Message, events: Sequence[Event]) -> None:
     """A message brings its events, the oldest first. What happened more than an hour before it was
-    sent it may leave out: clocks do not differ so much."""
+    sent it may leave out, since clocks do not differ so much, but not that it was scheduled."""
     ids = message.message_id, message.rcpt_to
     mine = [event for event in events if (event["message_id"], event["rcpt_to"]) == ids]
-    sure = [event for event in mine if when(event) >= message.sent - HOUR]
+    sure = [e for e in mine if when(e) >= message.sent - HOUR or e["type"] == "scheduled"]
     found = [msgspec.json.decode(event) for event in message.events]
     assert _kinds(sure) <= _kinds(found) <= _kinds(mine)
     assert found == sorted(found, key=lambda event: (event["timestamp"], event["event_id"]))
@@ -310,6 +310,22 @@ def test_two_ranges_next_to_each_other_share_no_message(ledger: Ledger) -> None:
     before = replace(query, start=START - DAY, end=START)
     assert [] == ledger.found(query)
     assert [("m1", "ann@x.example", START - HOUR, "open")] == ledger.found(before)
+
+
+def test_a_message_is_the_same_on_every_page(ledger: Ledger) -> None:
+    """That it was scheduled days before is seen whether an older message is on its page or not."""
+    made = {"message_id": "m1", "rcpt_to": "ann@x.example"}
+    stages = (Stage("scheduled", ("scheduled",)), *STAGES)
+    query = ledger.store(
+        made | {"type": "scheduled", "timestamp": iso(START - 5 * DAY)},
+        made | {"type": "injection", "timestamp": iso(START + HOUR)},
+        {"message_id": "m2", "type": "injection", "timestamp": iso(START)},
+        {"message_id": "m3", "type": "injection", "timestamp": iso(START - 9 * DAY)},
+    )
+    query = replace(query, stages=stages, start=START - 10 * DAY)
+    for limit in (1, 3):
+        message = ledger.ask(replace(query, limit=limit)).messages[0]
+        assert ("m1", "processed", 2) == (message.message_id, message.state, len(message.events))
 
 
 def test_nothing_of_another_workspace(ledger: Ledger) -> None:

@@ -222,16 +222,18 @@ def events_of(
     workspace: str, firsts: Mapping[int, datetime], sent: datetime, limit: int, database: str
 ) -> Sql:
     """The events of messages, the oldest first, up to `limit` of each. Of each message its key is
-    given, and the time of one of its events; none was sent before `sent`."""
+    given, and the time of one of its events; none was sent before `sent`, but they may have been
+    scheduled at any time."""
     sql = Sql(in_parts=True)
     scope, events = _scope(sql, workspace), f"{database}.events"
     start = _time(sql, max(sent, _FIRST) - _CLOCKS)
+    scheduled = " AND ".join([*of_zones(["scheduled"]), "type = 'scheduled'"])
     times = sql.add([_text(time) for time in firsts.values()], "Array(DateTime64(3, 'UTC'))")
     ours = f"message_key IN {sql.add(list(firsts), 'Array(UInt64)')}"
     ids = f"SELECT message_id FROM {events} WHERE {scope} AND timestamp IN {times} AND {ours}"
     sql.text = (
-        f"SELECT message_key, {PARTS} FROM {events} WHERE {scope} AND timestamp >= {start} "
-        f"AND message_id IN ({ids}) AND {ours} "
+        f"SELECT message_key, {PARTS} FROM {events} WHERE {scope} "
+        f"AND (timestamp >= {start} OR {scheduled}) AND message_id IN ({ids}) AND {ours} "
         f"ORDER BY timestamp, event_id LIMIT {limit} BY message_key{_FEW}, {_PLAIN_NUMBERS}"
     )
     return sql

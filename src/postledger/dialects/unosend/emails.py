@@ -80,13 +80,9 @@ def _read(lines: Iterable[bytes]) -> list[Event]:
 
 
 def _of_message(message: Message) -> dict[str, Any]:
-    to, created = [message.rcpt_to] if message.rcpt_to else [], shown(message.sent)
-    found = [
-        each
-        for each in _read(message.events)
-        if each.type != "scheduled" or each.timestamp >= created  # else on some pages only
-    ]
-    return _row(message.message_id, to, created, message.state, found)
+    to = [message.rcpt_to] if message.rcpt_to else []
+    found = _read(message.events)
+    return _row(message.message_id, to, shown(message.sent), message.state, found)
 
 
 def _row(
