@@ -223,7 +223,8 @@ class Reader:
         return {message_id: Envelope(to, subject) for message_id, to, subject in rows}
 
     def began(self, workspace: str, message_id: str) -> datetime | None:
-        """When a message was injected, or its first event; None: nothing is known of it."""
+        """When a message was injected, or its first event, which to be scheduled is only where
+        there is no other; None: nothing is known of it."""
         found = self._lines(statements.began(workspace, message_id, self._engine.database))
         return _time(int(found[0])) if found else None
 

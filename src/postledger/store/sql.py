@@ -254,10 +254,12 @@ def envelopes(workspace: str, message_ids: Sequence[str], database: str) -> Sql:
 
 
 def began(workspace: str, message_id: str, database: str) -> Sql:
-    """When a message was injected, or its first event, in unix milliseconds; nothing: unknown."""
+    """When a message was injected, or its first event, in unix milliseconds; nothing: unknown. To
+    be scheduled or cancelled is an event only where there is no other."""
     sql = Sql()
+    first = "argMin(timestamp, (type IN ('scheduled', 'cancelled'), timestamp))"
     sql.text = (
-        f"SELECT if(({_EARLIEST} AS told) = 0, toUnixTimestamp64Milli(min(timestamp)), told) "
+        f"SELECT if(({_EARLIEST} AS told) = 0, toUnixTimestamp64Milli({first}), told) "
         f"FROM {database}.events WHERE {_scope(sql, workspace)} "
         f"AND message_id = {sql.add(message_id, 'String')} HAVING count() > 0"
     )
