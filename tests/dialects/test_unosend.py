@@ -113,13 +113,19 @@ BOUNCES = [
     ({"bounce_class": 1}, "soft"),
     ({"error_code": "450"}, "soft"),
     ({"error_code": "550"}, "hard"),
+    ({"reason": "452 4.2.2 mailbox full"}, "soft"),
+    ({"reason": "mailbox full", "raw_reason": "452-4.2.2 full"}, "soft"),
+    ({"reason": "552 5.2.2 mailbox full", "raw_reason": "452 4.2.2 full"}, "hard"),
+    ({"reason": "452 4.2.2 mailbox full", "error_code": "552"}, "hard"),
+    ({"reason": "4520 messages are too many"}, "hard"),
     ({}, "hard"),
 ]
 
 
 @pytest.mark.parametrize(("fields", "expected"), BOUNCES)
 def test_hard_and_soft(fields: dict[str, Any], expected: str) -> None:
-    """The class decides, then the SMTP code; else a bounce is for good."""
+    """The class decides, then the SMTP code, its own or that of the reason; else a bounce is for
+    good."""
     (row,) = rendered(call(), line(type="bounce", **fields))["data"]["data"]
     assert expected == row["metadata"]["bounce_type"]
 

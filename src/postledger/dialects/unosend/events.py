@@ -1,5 +1,6 @@
 """From events to the rows of the events list [3, 4]."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,12 +36,16 @@ class Event(msgspec.Struct, gc=False):
 
     @property
     def bounce_type(self) -> str:
-        """By the class; without one by the SMTP code; without both what a bounce is: for good."""
+        """By the class; without one by the SMTP code, which the reason may begin with; without both
+        what a bounce is: for good."""
         if self.bounce_class is not None:
             return "hard" if self.bounce_class in HARD_CLASSES else "soft"
-        return "soft" if (self.error_code or "").startswith("4") else "hard"
+        reasons = (_SMTP_CODE.match(each or "") for each in (self.reason, self.raw_reason))
+        code = self.error_code or next((found[0] for found in reasons if found), "")
+        return "soft" if code.startswith("4") else "hard"
 
 
+_SMTP_CODE = re.compile(r"[245][0-9]{2}\b")  # RFC 5321, section 4.2
 _EVENTS = msgspec.json.Decoder(list[Event])
 
 
