@@ -446,6 +446,21 @@ def test_remarks(state: str, events: list[dict[str, Any]], remarks: str) -> None
     assert remarks == row(state, *events)["remarks"]
 
 
+def test_what_brings_no_state_changes_no_row() -> None:
+    """A reply has a subject and a sender of its own, and comes when the state has long been what it
+    is; a type that is not known likewise."""
+    other = {"subject": "Re: Hello", "friendly_from": "ann@example.org"}
+    found = row(
+        "sent",
+        {"type": "unknown", "timestamp": "2026-11-01T08:00:00Z"} | other,
+        {"type": "delivery", "timestamp": "2026-11-01T09:00:00Z", "correlation_id": "o1"},
+        {"type": "open", "timestamp": "2026-11-01T10:00:00Z", "subject": "Hello"},
+        {"type": "response", "timestamp": "2026-11-01T11:00:00Z"} | other,
+    )
+    assert ("Hello", "", "o1") == (found["subject"], found["fromaddress"], found["xapiheader"])
+    assert "2026-11-01 10:00:00" == found["modifiedTime"]
+
+
 @pytest.mark.parametrize(
     ("given_", "shown"),
     [

@@ -113,19 +113,20 @@ def trid(message_id: str, rcpt_to: str) -> int:
 def row(message: Message, zone: ZoneInfo, *, trails: bool) -> Row:
     """A message as a row; `trails`: without opens and clicks it says so too."""
     events = [_EVENT.decode(each) for each in message.events]
+    changes = [event for event in events if TYPES.get(event.type)]  # a reply is another message
     delivered = [event for event in events if event.type == "delivery"]
     opens, clicks = _opens(events, zone), _clicks(events, zone)
     return Row(
         trid(message.message_id, message.rcpt_to),
         message.rcpt_to,
-        address(_first(event.friendly_from for event in events) or ""),
+        address(_first(event.friendly_from for event in changes) or ""),
         times.shown(message.sent, zone),
         times.shown(delivered[0].timestamp, zone) if delivered else "",
-        times.shown(events[-1].timestamp if events else message.sent, zone),
+        times.shown(changes[-1].timestamp if changes else message.sent, zone),
         message.state,
         _first(event.msg_size for event in events) or 0,
         _remarks(message.state, events, delivered),
-        _first(event.subject for event in events) or "",
+        _first(event.subject for event in changes) or "",
         _first(event.correlation_id for event in events) or "",
         ",".join(_first(event.rcpt_tags for event in events) or ()),
         opens if opens or trails else UNSET,
