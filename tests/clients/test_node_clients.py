@@ -362,6 +362,13 @@ def test_unosend_logs_of_a_status(recent: Client) -> None:
     assert 12 == answer["data"]["pagination"]["total"]
 
 
+def test_unosend_emails(recent: Client) -> None:
+    """`emails.list` gives the rows of a page, as its types say."""
+    answer = unosend(recent, "emails")
+    assert answer["error"] is None
+    assert ["message-07", "message-06", "message-05"] == [row["id"] for row in answer["data"]]
+
+
 def test_unosend_email(recent: Client) -> None:
     """`emails.get` gives what became of one, with its times."""
     answer = unosend(recent, "email")

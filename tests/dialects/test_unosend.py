@@ -180,6 +180,29 @@ def test_numbers(name: str, text: str, expected: int | None) -> None:
     assert (default if expected is None else expected) == actual
 
 
+PAGES = [
+    ((), 50, 0),
+    ((("per_page", "20"),), 20, 0),
+    ((("page", "3"), ("per_page", "20")), 20, 40),
+    ((("page", "0"), ("per_page", "101")), 100, 0),
+    ((("limit", "10"), ("offset", "5")), 10, 5),
+    ((("limit", "10"), ("page", "3")), 10, 20),
+    ((("limit", "10"), ("offset", "5"), ("page", "3"), ("per_page", "20")), 10, 5),
+    ((("page", "x"), ("per_page", "x"), ("limit", ""), ("offset", "x")), 50, 0),
+]
+
+
+@pytest.mark.parametrize(("pairs", "limit", "offset"), PAGES)
+def test_pages_of_the_list_of_emails(
+    pairs: tuple[tuple[str, str], ...], limit: int, offset: int
+) -> None:
+    """By number and length of a page, or by limit and offset, which go first."""
+    asked = unosend.parse_emails(call(*pairs))
+    assert (limit, offset) == (asked.limit, asked.offset)
+    last = unosend.parse_emails(call(("page", "9" * 40), ("per_page", "100")))
+    assert last.offset <= 2**53 - 1
+
+
 @given(st.lists(st.tuples(st.sampled_from(["days", "limit", "offset", "event_type"]), st.text())))
 def test_any_parameters_are_a_question(pairs: list[tuple[str, str]]) -> None:
     """Whatever is sent, the question is within its limits, and the answer says them."""
@@ -375,7 +398,8 @@ def test_workspaces_are_apart(server: Server, client: Client) -> None:
 
 def test_keys(server: Server, client: Client) -> None:
     """No key, a key that is none, and a key that may not read are told apart."""
-    paths = (*unosend.PATHS, *unosend.LOGS, *unosend.METRICS, *unosend.LINKS, "/v1/emails/x")
+    lists = (*unosend.PATHS, *unosend.LOGS, *unosend.EMAILS)
+    paths = (*lists, *unosend.METRICS, *unosend.LINKS, "/v1/emails/x")
     for path in paths:
         failed(Client(client.address, "").request("GET", path), 401, "missing_api_key")
         failed(Client(client.address, "un_x").request("GET", path), 401, "invalid_api_key")

@@ -30,6 +30,7 @@ await run({
   delivered: () => unosend.logs.list({ status: 'delivered', days: 30 }),
   logsOfOne: () => unosend.logs.list({ emailId: 'message-04', days: 30, limit: 5, search: 'READER04' }),
   logsFrom: () => unosend.logs.list({ days: 30, limit: 5, offset: 10 }),
+  emails: () => unosend.emails.list({ page: 2, perPage: 3 }),
   email: () => unosend.emails.get('message-06'),
   emailWithSlashes: () => unosend.emails.get('<a/b+c@mail.example>'),
   noEmail: () => unosend.emails.get('message-99'),

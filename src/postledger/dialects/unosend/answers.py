@@ -13,6 +13,11 @@ def answer(body: dict[str, Any], call: Call) -> Reply:
     """A reply in the envelope of the workspace [3.1, U-1]."""
     if call.options.get("unosend_envelope") != "unwrapped":
         body = {"success": True, "data": body}
+    return bare(body, call)
+
+
+def bare(body: dict[str, Any], call: Call) -> Reply:
+    """A reply without an envelope."""
     return Reply(msgspec.json.encode(body), headers=rates(call.allowance))
 
 

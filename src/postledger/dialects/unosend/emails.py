@@ -8,14 +8,17 @@ from typing import Any
 import msgspec
 
 from postledger.dialects.unosend import events
-from postledger.dialects.unosend.answers import answer, pagination, shown
+from postledger.dialects.unosend.answers import answer, bare, pagination, shown
 from postledger.dialects.unosend.errors import EmailNotFound
 from postledger.dialects.unosend.events import metadata
 from postledger.dialects.unosend.parse import AskedLogs
 from postledger.dialects.unosend.tables import STATE_OF, STATES, TYPES
 from postledger.dialects.wire import Call, Reply
+from postledger.errors import NotFound
 from postledger.query import Message, MessagePage
 
+NO_IDS = frozenset({"status", "export"})
+"""Calls of the original that stand where an id would."""
 MOST_RECENT = 100
 """Clicks of one e-mail that are listed each on its own."""
 _BEGINNINGS = ("injection", "policy_rejection", "generation_failure", "generation_rejection")
@@ -46,8 +49,11 @@ class AskedEmail:
 
 
 def parse_email(call: Call) -> AskedEmail:
-    """What a call asks of one e-mail, whose id may have slashes of its own."""
+    """What a call asks of one e-mail, whose id may have slashes of its own. Raises NotFound: it is
+    a call of another kind, of which the answer is not known [7]."""
     asked = call.path.partition("/emails/")[2]
+    if asked in NO_IDS:
+        raise NotFound(f"there is nothing at {call.path}")
     email_id = asked.removesuffix("/clicks")
     return AskedEmail(email_id, clicks=email_id != asked)
 
@@ -60,6 +66,14 @@ def listed(asked: AskedLogs, call: Call, page: MessagePage) -> Reply:
         "filters": {"status": asked.status, "days": asked.days, "search": asked.search},
     }
     return answer(body, call)
+
+
+def page_of_emails(asked: AskedLogs, call: Call, page: MessagePage) -> Reply:
+    """The answer to a call for e-mails: the rows of the logs, in an envelope of its own, in which
+    one client looks for an array [7, 9]."""
+    rows = [_of_message(each) for each in page.messages]
+    body = {"data": rows, "total": page.total, "limit": asked.limit, "offset": asked.offset}
+    return bare(body, call)
 
 
 def email(asked: AskedEmail, call: Call, lines: Sequence[bytes]) -> Reply:

@@ -6,6 +6,7 @@ from postledger.dialects.wire import Operation, Parameter
 DAYS, FIGURE_DAYS = (1, 90, 7), (1, 90, 30)
 LIMIT, LINKS_LIMIT = (1, 100, 50), (1, 50, 10)
 OFFSET = (0, 2**53 - 1, 0)
+PAGE = (1, OFFSET[1] // LIMIT[1], 1)
 """Least, most, and default. The most of `offset` is what a number of JavaScript can say."""
 GROUPS = ("day", "hour", "status")
 """Values of `group_by`, the default first [7]."""
@@ -33,16 +34,24 @@ _EVENT_PARAMETERS = (
     Parameter("limit", "Events on a page", schema=_bounded(*LIMIT)),
     Parameter("offset", "Events to pass over, the newest first", schema=_OFFSET),
 )
-_LOG_PARAMETERS = (
+_LIST_PARAMETERS = (
     Parameter(
         "status",
         f"Only e-mails with this status: {', '.join(STATES)}. With another one nothing is found",
     ),
-    Parameter("email_id", "Only this message, by its exact id"),
     _days(DAYS),
     Parameter("limit", "E-mails on a page", schema=_bounded(*LIMIT)),
     Parameter("offset", "E-mails to pass over, the newest first", schema=_OFFSET),
+)
+_LOG_PARAMETERS = (
+    *_LIST_PARAMETERS,
+    Parameter("email_id", "Only this message, by its exact id"),
     Parameter("search", "Part of the subject, of the recipient or of the sender, in any case"),
+)
+_EMAIL_PARAMETERS = (
+    *_LIST_PARAMETERS,
+    Parameter("per_page", "The same as `limit`, which goes first", schema=_bounded(*LIMIT)),
+    Parameter("page", "Pages to pass over, and one; `offset` goes first", schema=_bounded(*PAGE)),
 )
 _GROUP_BY = (("type", "string"), ("enum", list(GROUPS)), ("default", GROUPS[0]))
 _FIGURE_PARAMETERS = (
@@ -121,6 +130,7 @@ _LOGS = _object(
         "filters": _object({"status": _MAYBE, "days": _WHOLE, "search": _MAYBE}),
     }
 )
+_EMAILS = _object({"data": _list(_EMAIL), "total": _WHOLE, "limit": _WHOLE, "offset": _WHOLE})
 _CLICKS = _object(
     {
         "email": _object(_EMAIL_MEMBERS),
@@ -152,6 +162,7 @@ _LINKS = _object(
 PATHS = ("/v1/events", "/api/v1/events", "/events")
 """Base addresses with and without `/api` and `/v1` are in use [1]."""
 LOGS = ("/v1/logs", "/api/v1/logs", "/logs")
+EMAILS = ("/v1/emails", "/api/v1/emails", "/emails")
 EMAIL = ("/v1/emails/{id:path}", "/api/v1/emails/{id:path}", "/emails/{id:path}")
 METRICS = ("/v1/metrics",)
 """`/api/v1/metrics` is SparkPost's, and `/metrics` tells figures of this process."""
@@ -165,6 +176,10 @@ OPERATIONS: tuple[Operation, ...] = (
     *(
         Operation(path, "Unosend: e-mails", _LOG_PARAMETERS, answer=_enveloped(_LOGS))
         for path in LOGS
+    ),
+    *(
+        Operation(path, "Unosend: e-mails, in plain pages", _EMAIL_PARAMETERS, answer=_EMAILS)
+        for path in EMAILS
     ),
     *(
         Operation(

@@ -11,6 +11,7 @@ from postledger.dialects.unosend.operations import (
     LIMIT,
     LINKS_LIMIT,
     OFFSET,
+    PAGE,
 )
 from postledger.dialects.unosend.tables import STAGES, STATES, TYPES
 from postledger.dialects.wire import Call
@@ -100,6 +101,21 @@ def parse_logs(call: Call) -> AskedLogs:
         days=_clamped(call, "days", *DAYS),
         limit=_clamped(call, "limit", *LIMIT),
         offset=_clamped(call, "offset", *OFFSET),
+    )
+
+
+def parse_emails(call: Call) -> AskedLogs:
+    """What a call asks of the list of e-mails: a page by `limit` and `offset`, or by `per_page` and
+    `page`, as the two clients have it."""
+    limit = _clamped(call, "limit", *LIMIT[:2], _clamped(call, "per_page", *LIMIT))
+    before = (_clamped(call, "page", *PAGE) - 1) * limit
+    return AskedLogs(
+        status=_first(call, "status"),
+        email_id=None,
+        search=None,
+        days=_clamped(call, "days", *DAYS),
+        limit=limit,
+        offset=_clamped(call, "offset", *OFFSET[:2], before),
     )
 
 

@@ -27,11 +27,17 @@ def routes(mount: Mount, reader: Reader, reads: Reads) -> list[HTTPRouteHandler]
         envelopes = await reads.ask(reader.envelopes, call.workspace, messages)
         return unosend.render(asked, call, events, total, envelopes)
 
-    async def list_emails(call: Call) -> Reply:
-        asked = unosend.parse_logs(call)
+    async def emails(asked: unosend.AskedLogs, call: Call) -> MessagePage:
         query = unosend.query_logs(asked, call)
-        page = await reads.ask(reader.messages, query) if query else MessagePage([], 0)
-        return unosend.listed(asked, call, page)
+        return await reads.ask(reader.messages, query) if query else MessagePage([], 0)
+
+    async def list_logs(call: Call) -> Reply:
+        asked = unosend.parse_logs(call)
+        return unosend.listed(asked, call, await emails(asked, call))
+
+    async def list_emails(call: Call) -> Reply:
+        asked = unosend.parse_emails(call)
+        return unosend.page_of_emails(asked, call, await emails(asked, call))
 
     async def show_email(call: Call) -> Reply:
         asked = unosend.parse_email(call)
@@ -62,7 +68,8 @@ def routes(mount: Mount, reader: Reader, reads: Reads) -> list[HTTPRouteHandler]
 
     work: dict[str, Work] = {
         **dict.fromkeys(unosend.PATHS, list_events),
-        **dict.fromkeys(unosend.LOGS, list_emails),
+        **dict.fromkeys(unosend.LOGS, list_logs),
+        **dict.fromkeys(unosend.EMAILS, list_emails),
         **dict.fromkeys(unosend.EMAIL, show_email),
         **dict.fromkeys(unosend.METRICS, show_figures),
         **dict.fromkeys(unosend.LINKS, list_links),
