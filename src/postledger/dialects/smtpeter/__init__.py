@@ -35,6 +35,7 @@ from postledger.dialects.smtpeter.tables import (
     LOGS,
     NAMED,
     OPERATIONS,
+    OTHERS,
     PATHS,
     STATUS,
     TYPES,
@@ -49,5 +50,5 @@ NAME = "smtpeter"
 SECURITY: Mapping[str, Mapping[str, str]] = {
     "smtpeter": {"type": "apiKey", "in": "query", "name": "access_token"}
 }
-PREFIXES: tuple[str, ...] = ("/v1/events/", "/v1/logfiles")
+PREFIXES: tuple[str, ...] = ("/v1/events/", "/v1/logfiles", *(f"/v1/{name}" for name in OTHERS))
 LONGEST_URI = 16384

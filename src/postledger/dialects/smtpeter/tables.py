@@ -217,6 +217,22 @@ def _file(path: str, end: str) -> Operation:
     return Operation(path, f"SMTPeter: {_FILES[end]}", answer=answer, media_type=kind)
 
 
+OTHERS: tuple[str, ...] = (
+    *(
+        "send",
+        "resend",
+        "recipient",
+        "envelope",
+        "text",
+        "html",
+        "headers",
+        "attachments",
+        "embeds",
+    ),
+    *("dmarc", "datarequest", "stats", "recent-tags", "tag"),
+)
+"""Other calls of the original, below `/v1` (section 6): not here, and refused its way."""
+
 OPERATIONS: tuple[Operation, ...] = (
     *(
         Operation(path, f"SMTPeter: events {_WHOSE[kind]}", _PARAMETERS, answer=_ANSWER)
