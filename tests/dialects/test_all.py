@@ -179,6 +179,14 @@ HOSTILE: dict[Kind, list[Any]] = {
     ],
 }
 HOSTILE[Kind.CODE] = [*HOSTILE[Kind.TEXT], 0, -1, 2**63 - 1]
+
+
+def hostile(name: str) -> list[Any]:
+    """Values for a field; ids of events have a limit."""
+    values = HOSTILE[FIELD[name].kind]
+    return [v for v in values if name != "event_id" or len(str(v)) <= 1000]
+
+
 _FIXED = {"type", "received_at"}
 
 
@@ -194,7 +202,7 @@ _OTHERS = [name for name in FIELD if name not in _FIXED | _PLACING]
 )
 def test_no_field_breaks_a_list(names: Sequence[str], client: Client) -> None:
     """Whatever a field holds, every dialect lists the events as JSON."""
-    values = {name: cycle([full()[name], *HOSTILE[FIELD[name].kind]]) for name in names}
+    values = {name: cycle([full()[name], *hostile(name)]) for name in names}
     kinds = cycle(EVENT_TYPES)
     made = [
         full(number, type=next(kinds), **{name: next(each) for name, each in values.items()})
