@@ -424,9 +424,14 @@ def test_coordinates(given_: object, value: object) -> None:
 
 
 def test_parts_of_a_place_that_have_no_value() -> None:
-    """Are left out."""
-    place = {"latitude": None, "longitude": "", "zip": None, "city": None, "country": ""}
-    assert {"country": ""} == rendered({"type": "click", "geo_ip": place})["geo_ip"]
+    """Are left out, and a place without any."""
+    nothing = {"latitude": None, "longitude": "", "zip": None, "city": None}
+    place = nothing | {"country": ""}
+    line = b'{"type":"open","event_id":"e","timestamp":"t","geo_ip":%b}'
+    for made, expected in ((place, {"country": ""}), (nothing, None)):
+        assert expected == rendered({"type": "click", "geo_ip": made}).get("geo_ip")
+        (old,) = json.loads(sparkpost.old_rows([line % json.dumps(made).encode()]))
+        assert expected == old.get("geo_ip")
 
 
 @pytest.mark.parametrize(

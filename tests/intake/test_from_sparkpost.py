@@ -275,9 +275,10 @@ def test_another_charset(client: Client) -> None:
 
 
 @pytest.mark.parametrize("first", ["", "unknown", "relay_delivery", "open"])
-def test_types_with_one_id(client: Client, first: str) -> None:
+@pytest.mark.parametrize("more", [{}, {"raw_type": "x"}])
+def test_types_with_one_id(client: Client, first: str, more: dict[str, str]) -> None:
     """Are two events; the second time they are repeats, in one body or in two."""
-    kinds = [wrapped(made(type=kind), "relay_event") for kind in (first, "reception")]
+    kinds = [wrapped(made(type=kind) | more, "relay_event") for kind in (first, "reception")]
     for accepted, duplicates in ((1, 0), (0, 1)):
         for record in kinds:
             told = client.post(json.dumps([record]).encode(), WEBHOOK).json()

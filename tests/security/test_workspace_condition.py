@@ -150,7 +150,7 @@ OTHERS: dict[str, st.SearchStrategy[Any]] = {
     "firsts": st.dictionaries(st.integers(1, 2**64 - 1), TIMES, min_size=1, max_size=3),
     "messages": st.dictionaries(st.integers(1, 2**64 - 1), TEXTS, min_size=1, max_size=3),
     "untold": st.none() | st.lists(TEXTS, max_size=3),
-    "sent": TIMES,
+    "since": TIMES,
     "limit": st.integers(1, 9),
     "after": st.integers(0, 9),
     "through": st.integers(1, 99),

@@ -312,12 +312,13 @@ def test_two_ranges_next_to_each_other_share_no_message(ledger: Ledger) -> None:
     assert [("m1", "ann@x.example", START - HOUR, "open")] == ledger.found(before)
 
 
-def test_a_message_is_the_same_on_every_page(ledger: Ledger) -> None:
-    """That it was scheduled days before is seen whether an older message is on its page or not."""
+@pytest.mark.parametrize("kind", ["scheduled", "unknown", "response"])
+def test_a_message_is_the_same_on_every_page(ledger: Ledger, kind: str) -> None:
+    """What was told of it days before is seen whether an older message is on its page or not."""
     made = {"message_id": "m1", "rcpt_to": "ann@x.example"}
     stages = (Stage("scheduled", ("scheduled",)), *STAGES)
     query = ledger.store(
-        made | {"type": "scheduled", "timestamp": iso(START - 5 * DAY)},
+        made | {"type": kind, "timestamp": iso(START - 5 * DAY)},
         made | {"type": "injection", "timestamp": iso(START + HOUR)},
         {"message_id": "m2", "type": "injection", "timestamp": iso(START)},
         {"message_id": "m3", "type": "injection", "timestamp": iso(START - 9 * DAY)},

@@ -59,7 +59,7 @@ def import_events(
         with bar(_total(files), of_bytes=True) as moved:
             _load(connection.client(), tallies, wanted, batch_size, moved)
     except (PostledgerError, OSError):
-        report([tally for tally in tallies if tally.read], json=json)
+        report([tally for tally in tallies if tally.read or tally.failure], json=json)
         raise
     return report(tallies, json=json)
 

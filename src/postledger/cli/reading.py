@@ -91,6 +91,8 @@ def opened(name: str) -> Iterator[Source]:
 
 def _file(name: str) -> io.BufferedReader:
     try:
+        if name == "-" and sys.stdin is None:
+            raise UnreadableFileError("- cannot be read: standard input is closed")
         if name == "-":
             return open(sys.stdin.fileno(), "rb", closefd=False)
         return Path(name).open("rb")

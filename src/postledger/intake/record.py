@@ -220,7 +220,8 @@ def _explain(error: str, index: int) -> Problem:
     if name == "type":
         return Problem(f"{what[0].lower()}{what[1:]}; see the event types", index=index, field=name)
     kind = FIELD[name].kind.value
-    return Problem(f"expected {kind} ({what[0].lower()}{what[1:]})", index=index, field=name)
+    why = "" if "matching regex" in what else f" ({what[0].lower()}{what[1:]})"
+    return Problem(f"expected {kind}{why}", index=index, field=name)
 
 
 NATIVE = Description(EventType, Time)

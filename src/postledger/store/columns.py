@@ -402,13 +402,12 @@ _UNKNOWN = (
 )
 
 
-STAGED_KIND = "if(type = 'unknown', read_type, type)"
 _REST_AS_OBJECT = "concat('{', substring(rest, 2))"
-STORED_KIND = (
+KIND = (
     f"if(type = 'unknown' AND JSONHas({_REST_AS_OBJECT}, 'raw_type'), "
     f"JSONExtractString({_REST_AS_OBJECT}, 'raw_type'), type)"
 )
-"""What tells events of different types apart, for rows that are staged and ones that are stored."""
+"""What tells events of different types apart, staged or stored."""
 
 
 # -- on the way out: to JSON

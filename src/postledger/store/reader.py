@@ -178,7 +178,7 @@ class Reader:
         table = self._table(statements.messages(query, database, self._untold(query)))
         before = query.after.count if query.after else query.offset
         total = table.rows_before_limit_at_least + (query.after.count if query.after else 0)
-        events = self._events_of(query.workspace, table.data)
+        events = self._events_of(query, table.data)
         rows = [row for row in table.data[: query.limit] if row[0] in events]  # else just removed
         messages = []
         for key, sent, _ in rows:
@@ -200,15 +200,15 @@ class Reader:
         return found if len(found) <= MOST_LISTED else None
 
     def _events_of(
-        self, workspace: str, rows: Sequence[tuple[int, int, int]]
+        self, query: MessageQuery, rows: Sequence[tuple[int, int, int]]
     ) -> dict[int, list[bytes]]:
         """The events of messages by their key."""
         if not rows:
             return {}
         sql = statements.events_of(
-            workspace,
+            query.workspace,
             {key: _time(first) for key, _, first in rows},
-            _time(min(sent for _, sent, _ in rows)),
+            query.start,
             MOST_EVENTS_OF_A_MESSAGE,
             self._engine.database,
         )

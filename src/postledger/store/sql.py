@@ -72,7 +72,9 @@ def page(query: EventQuery, database: str, *, all_at_once: bool | None = None) -
     leading = {filter_.field for filter_ in query.filters if not filter_.negated}
     few = not leading.isdisjoint(_LEADS_TO_FEW)
     found = f"WHERE {' AND '.join(where)}"
-    if all_at_once is None:
+    if query.of_messages:
+        all_at_once = True  # their messages are looked for once
+    elif all_at_once is None:
         all_at_once = "campaign_id" in leading  # they lie together
     if not (few or all_at_once):
         found = _in_buckets(sql, query, where, database)
@@ -219,14 +221,14 @@ def untold(query: MessageQuery, limit: int, database: str) -> Sql:
 
 
 def events_of(
-    workspace: str, firsts: Mapping[int, datetime], sent: datetime, limit: int, database: str
+    workspace: str, firsts: Mapping[int, datetime], since: datetime, limit: int, database: str
 ) -> Sql:
     """The events of messages, the oldest first, up to `limit` of each. Of each message its key is
-    given, and the time of one of its events; none was sent before `sent`, but they may have been
-    scheduled at any time."""
+    given, and the time of one of its events; none was sent before `since`, the start of the range
+    that is asked for, but they may have been scheduled at any time."""
     sql = Sql(in_parts=True)
     scope, events = _scope(sql, workspace), f"{database}.events"
-    start = _time(sql, max(sent, _FIRST) - _CLOCKS)
+    start = _time(sql, max(since, _FIRST) - _CLOCKS)
     scheduled = " AND ".join([*of_zones(["scheduled"]), "type = 'scheduled'"])
     times = sql.add([_text(time) for time in firsts.values()], "Array(DateTime64(3, 'UTC'))")
     ours = f"message_key IN {sql.add(list(firsts), 'Array(UInt64)')}"
@@ -447,11 +449,10 @@ def _of_message(sql: Sql, query: EventQuery, database: str) -> str:
         f"timestamp < {_time(sql, query.end)}",
     ]
     message = "sipHash64(message_id)"
-    return (
-        f"({' AND '.join(tests)} OR message_id != '' AND {message} IN ("
-        f"SELECT {message} FROM {database}.events WHERE {' AND '.join(rows)} "
-        f"GROUP BY {message} HAVING {' AND '.join(f'max({test})' for test in tests)}))"
-    )
+    found = f"SELECT {message} FROM {database}.events WHERE {' AND '.join(rows)}"
+    if len(tests) > 1:
+        found += f" GROUP BY {message} HAVING {' AND '.join(f'max({test})' for test in tests)}"
+    return f"({' AND '.join(tests)} OR message_id != '' AND {message} IN ({found}))"
 
 
 def _cost(filter_: Filter) -> int:

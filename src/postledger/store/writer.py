@@ -236,16 +236,16 @@ class Writer:
             f"""
             SELECT row FROM {staging.rows} AS staged
             LEFT ANY JOIN (
-                SELECT workspace, timestamp, event_id, argMin({columns.STAGED_KIND}, row) AS kind
+                SELECT workspace, timestamp, event_id, argMin({columns.KIND}, row) AS kind
                 FROM {staging.rows} WHERE fault = 0 GROUP BY workspace, timestamp, event_id
             ) AS first USING (workspace, timestamp, event_id)
             LEFT ANY JOIN (
-                SELECT workspace, timestamp, event_id, {columns.STORED_KIND} AS kind, 1 AS is_there
+                SELECT workspace, timestamp, event_id, {columns.KIND} AS kind, 1 AS is_there
                 FROM {self._events} WHERE (workspace, timestamp, event_id) IN
                     (SELECT workspace, timestamp, event_id FROM {staging.rows})
             ) AS stored USING (workspace, timestamp, event_id)
             WHERE fault = 0
-                AND {columns.STAGED_KIND} != if(stored.is_there = 0, first.kind, stored.kind)
+                AND {columns.KIND} != if(stored.is_there = 0, first.kind, stored.kind)
             ORDER BY row"""
         )
         return [int(row) for (row,) in found.result_rows]

@@ -141,12 +141,9 @@ _PLAIN = re.compile(rb'"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"')
 _BOOLEANS = {b"true": b"1", b"false": b"0"}
 
 
-def _number(value: Raw) -> Raw | UnsetType:
-    """A number that came as a string; a code with a leading zero is none. An empty string is no
-    value."""
+def _number(value: Raw) -> Raw:
+    """A number that came as a string; a code with a leading zero is none."""
     text = bytes(value)
-    if text == b'""':
-        return UNSET
     found = _PLAIN.fullmatch(text) if text[:1] == b'"' else None
     return value if found is None else Raw(found[1])
 
@@ -164,15 +161,15 @@ _COORDINATES = ("latitude", "longitude", "zip")
 
 
 def _place(change: Callable[[Raw], Raw | UnsetType]) -> Callable[[dict[str, Raw]], object]:
-    """The same change of each coordinate."""
+    """The same change of each coordinate; an empty text is no value, and no place one without."""
 
     def changed(place: dict[str, Raw]) -> object:
         for name in _COORDINATES:
             if name in place:
                 value = change(place.pop(name))
-                if value is not UNSET:
+                if value is not UNSET and bytes(value) != b'""':
                     place[name] = value
-        return place
+        return place or UNSET
 
     return changed
 
