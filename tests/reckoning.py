@@ -1,5 +1,6 @@
 """Figures as a model counts them, one event after another, and questions for them."""
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -244,7 +245,7 @@ def expected(events: Sequence[Event], query: MetricsQuery, about: datetime) -> l
         for key in keys(event, query.group_by):
             groups.setdefault(key, []).append(event)
     by = query.order_by or query.metrics[0]
-    order = sorted(groups, key=lambda key: (-value(by, groups[key]), [k.encode() for k in key]))
+    order = sorted(groups, key=lambda key: (-value(by, groups[key]), _place(query, key)))
     rows = []
     for key in order[: query.limit]:
         parts: list[tuple[datetime | None, list[Event]]] = [(None, groups[key])]
@@ -257,11 +258,22 @@ def expected(events: Sequence[Event], query: MetricsQuery, about: datetime) -> l
     return rows
 
 
+_NUMBERS = {"bounce_class", "class"}
+
+
+def _place(query: MetricsQuery, key: tuple[str, ...]) -> list[float | bytes]:
+    """The place of a group among those of equal figures: by its values, none before all others."""
+    return [
+        (int(text) if text else -math.inf) if name in _NUMBERS else text.encode()
+        for name, text in zip(query.group_by, key, strict=True)
+    ]
+
+
 def _row(
     query: MetricsQuery, key: tuple[str, ...], time: datetime | None, events: list[Event]
 ) -> MetricsRow:
     shown = (
-        (int(text) if text else None) if name in {"bounce_class", "class"} else text
+        (int(text) if text else None) if name in _NUMBERS else text
         for name, text in zip(query.group_by, key, strict=True)
     )
     values = tuple(value(name, events) for name in query.metrics)

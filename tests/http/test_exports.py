@@ -422,6 +422,15 @@ class Slow:
     def release(self, _: int) -> None: ...
 
 
+def test_one_column_of_csv(client: Client) -> None:
+    """Has a row for each event, also where it has no value: readers pass over empty lines."""
+    client.store(event(1, campaign_id="a"), event(2), event(3, msg_size=7))
+    for name, values in (("campaign_id", ["", "", "a"]), ("msg_size", ["", "", "7"])):
+        _, data = export(client, format="csv", columns=[name])
+        rows = csv.DictReader(io.StringIO(data.decode(), newline=""))
+        assert values == sorted(row[name] for row in rows)
+
+
 def test_exports_are_added_in_the_order_of_their_ends() -> None:
     """Else the place of a name would go back, and events be exported again."""
     slow: Any = Slow()

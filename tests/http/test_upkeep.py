@@ -109,6 +109,9 @@ def test_roll_ups_outlive_events(start: Callable[..., Server]) -> None:
     client = running.start().client
     eventually(lambda: client.get(LISTED)["total"], 2)
     assert {"oldest": 1, "old": 2, "new": 2} == counted(client)
+    for days, files in ((9, 1), (11, 0)):  # figures alone make no log file
+        day = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}"
+        assert files == len(client.get(f"/v1/logfiles/{day}?access_token={client.key}")), day
     answer = client.store(*events)
     assert (0, 2, 3) == (answer["accepted"], answer["duplicates"], answer["rejected"])
     assert {"timestamp"} == {error["field"] for error in answer["errors"]}

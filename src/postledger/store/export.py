@@ -21,6 +21,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from postledger.errors import PostledgerError
 from postledger.events import FIELD, FIELDS, Kind
 from postledger.query import EventQuery
+from postledger.settings import MIB
 from postledger.store import columns
 from postledger.store import sql as statements
 from postledger.store.engine import Engine, translated
@@ -33,13 +34,13 @@ _PIECE = 1024 * 1024
 _LOOK_MS = 200
 _SETTINGS: dict[str, object] = {
     "max_threads": 2,
-    # blocks of so many events, however large; else, where few match, of those of a granule or less
-    "preferred_block_size_bytes": 0,
+    # blocks of so many events, unless they are large; else, where few match, of a granule or less
+    "preferred_block_size_bytes": 16_000_000,
     "max_block_size": 8_192,
     "os_thread_priority": 10,  # searches first
     "max_execution_time": 0,
-    "format_csv_null_representation": "",
     "output_format_parquet_row_group_size": 100_000,  # one group is what lies in memory
+    "output_format_parquet_row_group_size_bytes": 64 * MIB,
     "output_format_parquet_batch_size": 100_000,
     "output_format_parquet_string_as_string": 1,
 }
@@ -85,7 +86,7 @@ class Extractor:
         """The pieces of the file, each until the next one. It ends early when `stopped`; the caller
         knows that it was."""
         sql = statement(extract, self._engine.database, mark)
-        with self._client(_codec(extract)) as client, translated():
+        with self._client(_settings_for(extract)) as client, translated():
             way = self._piped if self._engine.embedded else self._served
             with closing(way(client, sql, _FORMS[extract.format], stopped, mark)) as pieces:
                 yield pieces
@@ -183,10 +184,12 @@ def _marked(mark: str) -> str:
 _FORMS = {"csv": "CSVWithNames", "ndjson": "TSVRaw", "parquet": "Parquet"}
 
 
-def _codec(extract: Extract) -> dict[str, object]:
-    if extract.format != "parquet":
-        return {}
-    return {"output_format_parquet_compression_method": extract.compression}
+def _settings_for(extract: Extract) -> dict[str, object]:
+    if extract.format == "parquet":
+        return {"output_format_parquet_compression_method": extract.compression}
+    alone = extract.columns is not None and len(extract.columns) == 1
+    # readers take an empty line for no row
+    return {"format_csv_null_representation": '""' if alone else ""}
 
 
 def statement(extract: Extract, database: str, mark: str) -> Sql:

@@ -183,8 +183,12 @@ def totals(query: MetricsQuery, database: str, folded: Folded | None = None) -> 
     sql.text = asked.select()
     if groups:
         first = metrics[query.metrics.index(query.order_by or query.metrics[0])]
+        values = [
+            f"toInt64OrNull({group}) NULLS FIRST" if _is_number(name) else group
+            for name, group in zip(query.group_by, groups, strict=True)
+        ]
         sql.text += (
-            f" ORDER BY {', '.join([f'{first} DESC', *groups])} "
+            f" ORDER BY {', '.join([f'{first} DESC', *values])} "
             f"LIMIT {sql.add(query.limit + 1, 'UInt32')}"
         )
     sql.text += asked.settings

@@ -1,5 +1,6 @@
 """Routes of SMTPeter."""
 
+from datetime import datetime
 from typing import Any
 
 from litestar import Response
@@ -26,9 +27,21 @@ def routes(mount: Mount, reader: Reader, reads: Reads) -> list[HTTPRouteHandler]
 
         return list_events
 
+    work = {path: events_by(kind) for kind, path in smtpeter.PATHS.items()}
+    return mount.routes(smtpeter, {**work, **_log_files(reader, reads)})
+
+
+def _log_files(reader: Reader, reads: Reads) -> dict[str, Work]:
+    """The days of the logs, the files of a day, and the files."""
+
     def all_days(call: Call) -> Reply:
         query = smtpeter.days_query(call, reader.page(smtpeter.first_query(call)))
         return smtpeter.days(reader.metrics(query) if query else [])
+
+    def one_day(call: Call, day: datetime) -> Reply:
+        known = smtpeter.days_query(call, reader.page(smtpeter.first_query(call)))
+        there = known is not None and known.start <= day  # figures may outlive the events
+        return smtpeter.names(day, reader.metrics(smtpeter.day_query(call, day)) if there else [])
 
     async def list_days(call: Call) -> Reply:
         return await reads.ask(all_days, call)
@@ -44,11 +57,9 @@ def routes(mount: Mount, reader: Reader, reads: Reads) -> list[HTTPRouteHandler]
         day = smtpeter.parse_day(call)
         if day is None:
             return await file_as("")(call)
-        rows = await reads.ask(reader.metrics, smtpeter.day_query(call, day))
-        return smtpeter.names(day, rows)
+        return await reads.ask(one_day, call, day)
 
-    work = {path: events_by(kind) for kind, path in smtpeter.PATHS.items()}
     files = {
         path: file_as(end) if end else list_files_or_give for path, end in smtpeter.NAMED.items()
     }
-    return mount.routes(smtpeter, {**work, smtpeter.LOGFILES: list_days, **files})
+    return {smtpeter.LOGFILES: list_days, **files}
