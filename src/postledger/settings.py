@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_event_bytes: Annotated[int, _help("Largest event", ge=KIB, le=64 * MIB)] = MIB
     max_pending_bytes: Annotated[
         int,
-        _help("Bodies under way, all together; beyond it requests get 503", ge=MIB, le=16384 * MIB),
+        _help("Bodies under way, all together and unpacked; beyond it 503", ge=MIB, le=16384 * MIB),
     ] = 256 * MIB
     small_body_bytes: Annotated[
         int,

@@ -80,6 +80,9 @@ class Intake:
         data, counted = await body.receive(chunks, self._lane, self._settings.max_body_bytes)
         try:
             batch = await self._check(headers, data, read)
+            unpacked = max(0, len(batch.lines) - counted)
+            self._lane.reserve(unpacked)
+            counted += unpacked
             outcome = Outcome(0)
             if batch.count and not (atomic and not _only_pings(batch.problems)):
                 arrival = Arrival(
