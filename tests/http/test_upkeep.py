@@ -180,6 +180,27 @@ def test_parts_that_are_not_whole_are_told(start: Callable[..., Server]) -> None
     assert f"what was in them is not read: events broken-on-start_{file.parent.name}" in said
 
 
+def test_a_damaged_journal_is_told(start: Callable[..., Server]) -> None:
+    """A changed byte costs the events that were written with it; they stay in a file that is in the
+    log, and that `doctor` names."""
+    running = start(POSTLEDGER_FLUSH_MS="60000").start()
+    for number in range(3):
+        running.client.store(delivered(number))
+    running.kill()
+    (journal,) = running.directory.glob("data/**/journal")
+    journal.write_bytes(journal.read_bytes().replace(b"d1", b"dx"))
+    running.start()
+    page = running.client.get(f"/ledger/v1/events?{ALL_TIME}")
+    assert {"d0", "d2"} == {event["event_id"] for event in page["events"]}
+    (kept,) = running.directory.glob("data/**/journal.damaged-*")
+    assert b"dx" in kept.read_bytes()
+    assert "journal_damaged" in running.log.read_text()
+    assert kept.name in running.log.read_text()
+    assert kept.name in running.command("doctor", status=1)
+    assert 0 == running.stop()
+    assert kept.name in running.command("doctor", status=1)
+
+
 class Failing:
     """Stands for all that a server looks after; whatever is asked of it fails."""
 

@@ -13,7 +13,8 @@ PAYLOADS = st.lists(st.binary(min_size=1, max_size=60), max_size=6)
 
 
 def refilled(path: Path, payloads: list[bytes]) -> Journal:
-    path.unlink(missing_ok=True)
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
     journal = Journal(path)
     for payload in payloads:
         journal.append(payload)
@@ -65,6 +66,79 @@ def test_a_flipped_bit_is_noticed(path: Path, payload: bytes, data: st.DataObjec
     journal = Journal(path)
     assert [] == list(journal.frames())
     journal.close()
+
+
+@given(st.lists(st.binary(min_size=1, max_size=60), min_size=2, max_size=6), st.data())
+def test_what_is_behind_a_changed_byte_is_not_lost(
+    path: Path, payloads: list[bytes], data: st.DataObject
+) -> None:
+    """What is behind it is given out, unless it is in the length; all that is not given out is in a
+    file, once, however often the journal is opened."""
+    refilled(path, payloads).close()
+    raw = bytearray(path.read_bytes())
+    bad = data.draw(st.integers(0, len(payloads) - 2))
+    start = sum(8 + len(payload) for payload in payloads[:bad])
+    at = data.draw(st.integers(0, 7 + len(payloads[bad])))
+    raw[start + at] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(raw)
+    journal = Journal(path)
+    found = list(journal.frames())
+    assert payloads[:bad] == found[:bad]
+    if at >= 4:
+        assert payloads[bad + 1 :] == found[bad:]
+    assert journal.damaged is not None
+    kept = journal.damaged.read_bytes()
+    assert raw[start : start + len(kept)] == kept
+    assert len(raw) == len(kept) + sum(8 + len(payload) for payload in found)
+    journal.append(b"next")
+    journal.close()
+    journal = Journal(path)
+    assert [*found, b"next"] == list(journal.frames())
+    journal.close()
+    assert 1 == len(list(path.parent.glob("journal.damaged-*")))
+
+
+@pytest.mark.parametrize(
+    ("tail", "kept"),
+    [
+        (b"\0" * 4096, False),
+        (b"\x10", False),
+        (b"\x10\0\0\0sum.cut", False),
+        (b"\x10\0\0\0sum.no data" + b"\0" * 9, False),
+        (b"\x10\0\0\0sum.sixteen letters!", True),
+        (b"\0" * 4096 + b"no beginning", True),
+    ],
+)
+def test_only_what_a_crash_leaves_is_dropped(path: Path, tail: bytes, *, kept: bool) -> None:
+    """A last entry that was not written whole was acknowledged to nobody; what may have been is
+    kept."""
+    refilled(path, [b"first"]).close()
+    with path.open("ab") as file:
+        file.write(tail)
+    journal = Journal(path)
+    assert [b"first"] == list(journal.frames())
+    assert kept == (journal.damaged is not None)
+    if journal.damaged:
+        assert tail == journal.damaged.read_bytes()
+    journal.close()
+
+
+def test_nothing_is_cut_off_that_cannot_be_kept(tmp_path: Path) -> None:
+    """Without room for what is damaged, the journal stays as it is."""
+    import resource
+
+    path = tmp_path / "journal"
+    refilled(path, [b"x" * 8192, b"second"]).close()
+    raw = b"\xff" + path.read_bytes()[1:]
+    path.write_bytes(raw)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Journal(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert raw == path.read_bytes()
 
 
 def test_cleared_is_empty(path: Path) -> None:

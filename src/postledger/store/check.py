@@ -30,13 +30,19 @@ class Finding:
 
 def inspect(settings: Settings) -> Sequence[Finding]:
     """What there is to say of the store that the settings name."""
+    return list(_inspect(settings))
+
+
+def _inspect(settings: Settings) -> Iterator[Finding]:
     where = place(settings)
     try:
-        if where.scheme != "chdb":
-            return list(_look(settings, where.path.strip("/")))
-        return list(_embedded(settings, Path(where.path)))
+        if where.scheme == "chdb":
+            yield from _embedded(settings, Path(where.path))
+            return
+        yield from _kept_aside(settings.directory)
+        yield from _look(settings, where.path.strip("/"))
     except PostledgerError as error:
-        return [Finding("error", "store", str(error), "see the message")]
+        yield Finding("error", "store", str(error), "see the message")
 
 
 def _embedded(settings: Settings, directory: Path) -> Iterator[Finding]:
@@ -47,11 +53,25 @@ def _embedded(settings: Settings, directory: Path) -> Iterator[Finding]:
     if not (directory / MARKER).exists():
         yield Finding("ok", "store", f"{directory} is empty; the server will make a store there")
         return
+    yield from _kept_aside(directory)
     with _claimed(directory) as free:
         if not free:
             yield Finding("ok", "store", f"{directory} is open in a running server")
             return
         yield from _look(settings, DATABASE)
+
+
+def _kept_aside(directory: Path) -> Iterator[Finding]:
+    """Files next to the journal with events that could not be moved to the table."""
+    patterns = ("journal*.unreadable", "journal*.damaged-*")
+    names = sorted(path.name for pattern in patterns for path in directory.glob(pattern))
+    if names:
+        yield Finding(
+            "error",
+            "journal",
+            f"events in it could not be read; they are in {', '.join(names)}",
+            "send these events again, or restore a backup; then move the files away",
+        )
 
 
 @contextmanager

@@ -124,6 +124,8 @@ class Writer:
             for number in range(PREPARED_AT_ONCE):
                 self._free.put(Staging(engine, str(number), types))
         self._journal = Journal(_journal_path(engine))
+        if kept := self._journal.damaged:
+            _LOG.error("journal_damaged", bytes=kept.stat().st_size, kept_in=str(kept))
         self._last: defaultdict[str, int] = defaultdict(int)
         self._recover()
         self._last = self._last_numbers()
