@@ -39,6 +39,8 @@ from postledger.query import FILTERS
 from postledger.settings import Settings, load
 from postledger.state.keys import SCOPES, open_keyring
 from postledger.state.options import DEFAULTS
+from postledger.store.check import inspect
+from postledger.store.engine import LOCK, MARKER
 from terminal import a_terminal, on_terminal, started
 
 if sys.version_info >= (3, 14):
@@ -1361,6 +1363,36 @@ def test_doctor_with_bad_settings(
     out = capsys.readouterr().out
     assert out.startswith("error    settings: POSTLEDGER_PROT is not a setting.")
     assert out.count("\n") == 1
+
+
+def test_doctor_with_a_rate_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server does not start with is no setting that can be used."""
+    monkeypatch.setenv("POSTLEDGER_KEY_RATE", "5/fortnight")
+    found = examined(free_url())
+    assert ["settings"] == list(found)
+    assert ("error", "key_rate:") == (found["settings"].level, found["settings"].message[:9])
+
+
+def test_doctor_looks_at_the_disk_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that lies elsewhere needs its own room."""
+    elsewhere = Path("elsewhere").resolve()
+    elsewhere.mkdir()
+    monkeypatch.setenv("POSTLEDGER_STORE", f"chdb://{elsewhere}")
+    monkeypatch.setenv("POSTLEDGER_MIN_FREE_BYTES", str(2**60))
+    found = examined(free_url())["disk"]
+    assert found.level == "error"
+    assert f"in {elsewhere}," in found.message
+
+
+def test_doctor_goes_on_behind_a_lock_that_cannot_be_opened() -> None:
+    """A store that this user cannot write to is a finding, and the rest is still checked."""
+    Path("data/events").mkdir(parents=True)
+    (Path("data/events") / MARKER).touch()
+    (Path("data/events") / LOCK).mkdir()
+    found = examined(free_url(), inspect=inspect)
+    assert found["store"].level == "error"
+    assert f"{LOCK} cannot be opened" in found["store"].message
+    assert "server" in found
 
 
 def test_doctor_shows_and_counts(capsys: pytest.CaptureFixture[str]) -> None:

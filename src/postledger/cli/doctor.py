@@ -9,6 +9,7 @@ from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 from cyclopts import Parameter
@@ -79,11 +80,13 @@ def examine(place: Place, url: str, *, inspect: Inspect) -> Iterator[Finding]:
     """Look at everything; `inspect` looks at the store."""
     try:
         settings = place.settings()
+        import_module("postledger.http.limits").Limits(settings)
     except BadSettings as error:
         yield Found("error", "settings", str(error), "correct them; nothing else can be checked")
         return
     yield Found("ok", "settings", "they can be used")
     yield from _directory(settings)
+    yield from _store_room(settings)
     yield _state(settings)
     yield from _store(settings, inspect)
     yield from _server(Client(url or _address(settings)))
@@ -153,9 +156,17 @@ def _writable(path: Path) -> Finding:
         )
 
 
+def _store_room(settings: Settings) -> Iterator[Finding]:
+    """The room of an embedded store that lies elsewhere: there it is that nothing is taken in."""
+    where = urlsplit(settings.store)
+    path = Path(where.path)
+    if where.scheme == "chdb" and path.is_dir() and not path.is_relative_to(settings.directory):
+        yield _room(path, settings.min_free_bytes)
+
+
 def _room(path: Path, wanted: int) -> Finding:
     free = shutil.disk_usage(path).free
-    message = f"{free // MIB:,} MiB free"
+    message = f"{free // MIB:,} MiB free in {path}"
     if free >= wanted:
         return Found("ok", "disk", message)
     return Found(

@@ -43,6 +43,13 @@ def _inspect(settings: Settings) -> Iterator[Finding]:
         yield from _look(settings, where.path.strip("/"))
     except PostledgerError as error:
         yield Finding("error", "store", str(error), "see the message")
+    except OSError as error:
+        yield Finding(
+            "error",
+            "store",
+            f"{error.filename} cannot be opened: {error.strerror}",
+            "let this user read and write all of the store, on a disk that is not read-only",
+        )
 
 
 def _embedded(settings: Settings, directory: Path) -> Iterator[Finding]:
