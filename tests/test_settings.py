@@ -38,6 +38,7 @@ def test_the_later_source_wins(tmp_path: Path) -> None:
         ("READERS", "0", "readers: "),
         ("LOG_FORMAT", "xml", "^log_format: expected one of auto, console, json, not 'xml'$"),
         ("MAX_BODY_BYTES", "1", "max_body_bytes: "),
+        ("API_KEY", "key ", "^api_key: white space at an end"),
         ("HOST", "", "^host: expected a text of length >= 1, not ''$"),
     ],
 )

@@ -166,6 +166,8 @@ def load(
     except msgspec.ValidationError as error:
         raise BadSettings(_explain(error, values)) from error
     _check_retention(settings)
+    if settings.api_key != settings.api_key.strip():
+        raise BadSettings("api_key: white space at an end, which no request can send; remove it")
     return settings
 
 

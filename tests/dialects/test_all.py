@@ -24,6 +24,9 @@ from postledger.dialects import DIALECTS
 from postledger.dialects.wire import JSON, Call, Dialect, Operation
 from postledger.errors import PostledgerError, StartError
 from postledger.events import EVENT_TYPES, FIELD, FIELDS, Kind
+from postledger.http.limits import Limits
+from postledger.settings import load
+from postledger.state.keys import Key
 
 NOW = datetime.now(UTC)
 MOMENT = NOW - timedelta(hours=1)
@@ -494,6 +497,8 @@ def test_tenants(dialect: Dialect, two: Two) -> None:
 
 # -- rates
 
+KEY = Key("k", "w", "", ("admin",), datetime(2026, 11, 20, tzinfo=UTC), None, None)
+
 
 @pytest.fixture
 def limited(start: Callable[..., Server]) -> Callable[..., Server]:
@@ -557,13 +562,30 @@ def _made(running: Server, name: str) -> str:
 @pytest.mark.parametrize("rate", ["many", "3", "0/second", "1/minute;", "-1/hour", "1/fortnight"])
 def test_a_rate_that_is_none(name: str, rate: str) -> None:
     """It is refused, in one sentence that names the setting and what was expected."""
-    from postledger.http.limits import Limits
-    from postledger.settings import load
-
     with pytest.raises(errors.BadSettings) as refused:
         Limits(load({f"POSTLEDGER_{name}": rate}))
     assert str(refused.value).startswith(f"{name.lower()}: expected rates such as 100/second")
     assert rate in str(refused.value)
+
+
+def test_a_rate_that_is_there_twice() -> None:
+    """It counts a request once."""
+    limits = Limits(load({"POSTLEDGER_KEY_RATE": "3/day; 3/day; 3 per 1 day"}))
+    for left in (2, 1, 0):
+        limits.take(KEY)
+        assert left == limits.left(KEY).remaining
+    with pytest.raises(errors.RateLimited):
+        limits.take(KEY)
+
+
+@pytest.mark.parametrize("rate", ["1/minute; 1/year", "1/year; 1/minute"])
+def test_several_rates_are_waited_for(rate: str) -> None:
+    """Who is told when to come again is not refused then by another rate."""
+    limits = Limits(load({"POSTLEDGER_KEY_RATE": rate}))
+    limits.take(KEY)
+    with pytest.raises(errors.RateLimited, match="1 per 1 year") as refused:
+        limits.take(KEY)
+    assert refused.value.retry_after > 60
 
 
 def test_a_bad_rate_at_start(start: Callable[..., Server]) -> None:

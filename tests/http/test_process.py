@@ -321,6 +321,24 @@ def test_first_start_shows_a_key(start: Start) -> None:
     assert 0 == server.stop()
 
 
+def test_an_address_of_ipv6(start: Start) -> None:
+    """It is told in brackets, as it stands in a URL."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    running = start(POSTLEDGER_HOST="::1", POSTLEDGER_API_KEY="").launch()
+    until = time.monotonic() + 30
+    while "Try it" not in (told := running.log.read_text()):
+        assert time.monotonic() < until, told
+        time.sleep(0.01)
+    url = f"http://[::1]:{running.port}"
+    assert f'"address": "{url}"' in told
+    assert f"listens on {url}\n" in told
+    assert f'"{url}/ledger/v1/events?limit=3"' in told
+    assert 0 == running.stop()
+
+
 def test_a_second_signal_changes_nothing(start: Callable[..., Server]) -> None:
     """Who stops the server twice gets the same clean end."""
     running = start().start()

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select, update
 
-from postledger.errors import BadInput, ForeignStore, NotFound, StartError, Unauthenticated
+from postledger.errors import (
+    BadInput,
+    BadSettings,
+    ForeignStore,
+    NotFound,
+    StartError,
+    Unauthenticated,
+)
 from postledger.settings import load
 from postledger.state import tables
 from postledger.state.keys import REMEMBERED, SCOPES, Keyring, open_keyring
@@ -282,6 +289,15 @@ def test_a_state_store_that_is_out_of_reach_is_told(tmp_path: Path) -> None:
     """No stack trace for a directory that is not there."""
     with pytest.raises(StartError, match="cannot be opened"):
         tables.open_state(f"sqlite:///{tmp_path / 'none' / 'state.sqlite3'}")
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://u:s3cret@h:abc/x", "no URL"])
+def test_a_url_that_is_none_is_told(url: str) -> None:
+    """It is refused in a sentence that names the setting, without its value."""
+    for use in (tables.open_state, tables.look):
+        with pytest.raises(BadSettings, match=r"^state: expected a URL such as \S+$") as refused:
+            use(url)
+        assert url not in str(refused.value)
 
 
 def test_a_look_changes_nothing(opened: Opened, url: str, tmp_path: Path) -> None:

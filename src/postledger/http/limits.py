@@ -6,6 +6,7 @@ Counted in this process, in sliding windows (library `limits`).
 import math
 import time
 from dataclasses import dataclass
+from operator import itemgetter
 
 from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
@@ -37,15 +38,19 @@ class Limits:
     def take(self, key: Key) -> None:
         """Count a request. Raises RateLimited when it is one too many; that one does not count."""
         rules = self._rules(key)
-        for rule in rules:
-            if not self._window.test(rule.item, rule.whose, rule.name):
-                reset = self._window.get_window_stats(rule.item, rule.whose, rule.name).reset_time
-                wait = max(1, math.ceil(reset - time.time()))
-                raise RateLimited(
-                    f"more than {rule.item} for this {rule.whose}; try again in {wait} s",
-                    retry_after=wait,
-                    limit=rule.item.amount,
-                )
+        failing = [
+            (self._window.get_window_stats(rule.item, rule.whose, rule.name).reset_time, rule)
+            for rule in rules
+            if not self._window.test(rule.item, rule.whose, rule.name)
+        ]
+        if failing:
+            reset, rule = max(failing, key=itemgetter(0))
+            wait = max(1, math.ceil(reset - time.time()))
+            raise RateLimited(
+                f"more than {rule.item} for this {rule.whose}; try again in {wait} s",
+                retry_after=wait,
+                limit=rule.item.amount,
+            )
         for rule in rules:
             self._window.hit(rule.item, rule.whose, rule.name)
 
@@ -75,7 +80,7 @@ def _items(setting: str, text: str) -> list[RateLimitItem]:
         raise BadSettings(_expected(setting, text)) from error
     if any(item.amount < 1 for item in items):
         raise BadSettings(f"{_expected(setting, text)}; empty: any number")
-    return items
+    return list(dict.fromkeys(items))  # one that stands there twice would count twice
 
 
 def _expected(setting: str, text: str) -> str:

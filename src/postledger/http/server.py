@@ -108,10 +108,15 @@ def _listen(settings: Settings) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise StartError(
-            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
+            f"{address(settings.host, settings.port)} cannot be listened on ({error.strerror}); "
             "choose another --port or --host"
         ) from error
     return listener
+
+
+def address(host: str, port: int) -> str:
+    """Host and port as they stand in a URL."""
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def _announce(
@@ -120,10 +125,10 @@ async def _announce(
     while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it
         await asyncio.sleep(0.01)
     port = listener.getsockname()[1]
-    address = f"http://{settings.host}:{port}"
-    _LOG.info("listening", address=address)
+    where = f"http://{address(settings.host, port)}"
+    _LOG.info("listening", address=where)
     if key is not None:
-        sys.stdout.write(_WELCOME.format(address=address, key=key, workspace=DEFAULT_WORKSPACE))
+        sys.stdout.write(_WELCOME.format(address=where, key=key, workspace=DEFAULT_WORKSPACE))
         sys.stdout.flush()
 
 

@@ -31,9 +31,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
 
 from postledger.errors import (
+    BadSettings,
     ForeignStore,
     StartError,
     StoreAway,
@@ -183,7 +184,12 @@ _PATIENCE = {"connect_timeout": "10", "tcp_user_timeout": "10000"}
 
 
 def _patient(text: str) -> URL:
-    url = make_url(text)
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise BadSettings(
+            "state: expected a URL such as postgresql+psycopg://user:password@host:5432/database"
+        ) from error
     if not url.get_driver_name().startswith("psycopg"):
         return url
     return url.set(query=_PATIENCE | dict(url.query))
