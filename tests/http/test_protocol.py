@@ -165,3 +165,53 @@ def test_requests_on_one_connection(port: int) -> None:
         for size in (0, 1, 1000, LARGEST_HEAD, 5 * LARGEST_HEAD, 2):
             connection.request("POST", "/", b"x" * size)
             assert str(size).encode() == connection.getresponse().read()
+
+
+OFFER = (
+    b"POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    b"HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+)
+WHOLE = OFFER + b"Content-Length: 4\r\n\r\n", b"abcd"
+CHUNKED = OFFER + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n3\r\nbcd\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("head", "body"), [WHOLE, CHUNKED], ids=["length", "chunks"])
+@pytest.mark.parametrize("size", [4096, 150, 1])
+def test_an_offer_of_another_protocol(head: bytes, body: bytes, size: int, port: int) -> None:
+    """It is ignored, and the body is read, in packets of whatever size; so is what follows on the
+    connection."""
+    with connected(port) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for data in (head + body, head + body, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"):
+            for start in range(0, len(data), size):
+                connection.sendall(data[start : start + size])
+            assert (200, b"4" if data.endswith(body) else b"0") == answer(connection)
+        connection.sendall(head)
+        time.sleep(0.1)  # so that it comes on its own
+        connection.sendall(body)
+        assert (200, b"4") == answer(connection)
+
+
+def test_many_offers_in_a_packet(port: int) -> None:
+    """Each is a request."""
+    head = b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+    with connected(port) as connection, connection.makefile("rb") as answers:
+        connection.sendall(2000 * head + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert 2001 == answers.read().count(b"HTTP/1.1 200 OK")
+
+
+def test_an_offer_with_the_last_request(port: int) -> None:
+    """One that also asks to close is answered, and the connection is closed."""
+    head = b"POST / HTTP/1.1\r\nConnection: upgrade, close\r\nUpgrade: h2c\r\nContent-Length: 2\r\n"
+    with connected(port) as connection:
+        connection.sendall(head + b"\r\nab")
+        assert (200, b"2") == answer(connection)
+        assert closed(connection)
+
+
+@pytest.mark.parametrize(("place", "status"), [(b"/", 200), (b"h.example:80", 400)])
+def test_a_tunnel(place: bytes, status: int, port: int) -> None:
+    """`CONNECT` is a request as any other."""
+    with connected(port) as connection:
+        connection.sendall(b"CONNECT %b HTTP/1.1\r\nHost: h\r\n\r\n" % place)
+        assert status == answer(connection)[0]

@@ -87,6 +87,22 @@ def test_no_content_type_means_json(client: Client) -> None:
     assert (0, 1, 0) == counts(client.post(json.dumps(event()).encode(), Content_Type=""))
 
 
+@pytest.mark.parametrize("pieces", [False, True])
+def test_an_offer_of_another_protocol(client: Client, *, pieces: bool) -> None:
+    """What a client that would rather speak HTTP/2 sends is stored, in one packet or in pieces."""
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMA"}
+    headers = offer | {"Authorization": f"Bearer {client.key}", "Content-Type": NDJSON}
+    address = client.address.removeprefix("http://")
+    with closing(http.client.HTTPConnection(address, timeout=30)) as connection:
+        for number in (1, 2):
+            body = lines(event(number))
+            connection.request(
+                "POST", EVENTS, iter([body]) if pieces else body, headers, encode_chunked=pieces
+            )
+            assert 1 == json.loads(connection.getresponse().read())["accepted"]
+    assert 2 == total(client)
+
+
 def test_lines_are_not_json(client: Client) -> None:
     """Lines with the content type of JSON are refused, and the answer names the right type."""
     told = problem(client.post(lines(event(1), event(2)), Content_Type=ARRAY), 400)

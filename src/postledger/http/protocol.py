@@ -1,12 +1,15 @@
 """Uvicorn's HTTP/1.1, with limits on the head of a request, which comes before any key is known.
 
-Uvicorn keeps a head of whatever length in memory, and waits for its end for ever.
+Uvicorn keeps a head of whatever length in memory, and waits for its end for ever. An offer of
+another protocol, such as `Upgrade: h2c`, ends the request for its parser at the head, without the
+body; a server may ignore the offer (RFC 9110, section 7.8), and this one does.
 """
 
 import asyncio
 from http import HTTPStatus
 from typing import Any
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from postledger.http.access import HEADERS
@@ -27,6 +30,7 @@ class Protocol(HttpToolsProtocol):
         self._turns = 0
         self._head_bytes = 0
         self._in_body = False
+        self._plain_head = b""
         self._waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -38,8 +42,13 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
         turns = self._turns
-        super().data_received(data)
+        try:
+            self._feed(data)
+        except HttpParserError:
+            self._refuse(HTTPStatus.BAD_REQUEST)
+            return
         if self._in_body or self._turns != turns:
             self._head_bytes = 0
             return
@@ -49,18 +58,46 @@ class Protocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._plain_head = self._without_offer()
+            return
         self._turns += 1
         self._in_body = True
         self._stop_waiting()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        if self._plain_head:
+            return
         self._turns += 1
         self._in_body = False
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- it has the parser's words
-        self._refuse(HTTPStatus.BAD_REQUEST)
+    def _feed(self, data: bytes) -> None:
+        """Parse; a head with an offer once more without it, so that its body is read."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                self.parser.feed_data(rest)
+            except HttpParserUpgrade as stop:
+                rest = rest[stop.args[0] :]
+                self._read_plain_head()
+            else:
+                return
+
+    def _read_plain_head(self) -> None:
+        """By a new parser: for the old one, a connection to be closed has ended."""
+        head, self._plain_head = self._plain_head, b""
+        if head:
+            self.parser = HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+            self.parser.feed_data(head)
+
+    def _without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        first = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)
+        lines = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([first, *lines, b"", b""])
 
     @property
     def _answering(self) -> bool:
