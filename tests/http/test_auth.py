@@ -1,6 +1,7 @@
 """Keys and scopes: section 2 of the native contract; and the shape of what goes wrong."""
 
 import re
+import socket
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -50,6 +51,18 @@ def test_a_key_is_needed(server: Server, method: str, path: str) -> None:
                    "Bearer ä", "Token a-key-for-tests", "Basic a-key-for-test", "wrong",
                    "Bearer pl__"):  # fmt: skip
         assert 401 == ask(nobody, method, path, Authorization=header.encode().decode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    "path", ["/ledger/v1/events", "/ledger/v1/exports", "/v5.1/events/download"]
+)
+def test_a_key_behind_the_body(server: Server, path: str) -> None:
+    """A key in a trailer of a chunked body is none."""
+    key = f"Authorization: Bearer {server.client.key}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+        connection.sendall(f"{head}2\r\n[]\r\n0\r\n{key}\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize("path", sorted(OPEN))

@@ -24,15 +24,16 @@ class Hasty(Protocol):
 
 
 async def counting(scope: Any, receive: Any, send: Any) -> None:
-    """Says how many bytes the body has; `/slow` takes longer than a head may."""
-    size, more = 0, True
+    """Says how many bytes the body has; `/slow` takes longer than a head may, `/deaf` does not read
+    the body, `/headers` says how many there are."""
+    size, more = 0, scope["path"] != "/deaf"
     while more:
         message = await receive()
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
     if scope["path"] == "/slow":
         await asyncio.sleep(2 * Hasty.HEAD_SECONDS)
-    body = str(size).encode()
+    body = str(len(scope["headers"]) if scope["path"] == "/headers" else size).encode()
     headers = [(b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -215,3 +216,55 @@ def test_a_tunnel(place: bytes, status: int, port: int) -> None:
     with connected(port) as connection:
         connection.sendall(b"CONNECT %b HTTP/1.1\r\nHost: h\r\n\r\n" % place)
         assert status == answer(connection)[0]
+
+
+POST = b"POST %b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_trailers(port: int) -> None:
+    """What stands behind the last chunk is read, and is no header; nor is it an offer."""
+    trailer = b"X-A: b\r\nConnection: upgrade\r\nUpgrade: h2c\r\nExpect: 100-continue\r\n"
+    with connected(port) as connection:
+        for path, said in ((b"/", b"3"), (b"/headers", b"2")):
+            connection.sendall(POST % path + b"3\r\nabc\r\n0\r\n" + trailer + b"\r\n")
+            assert (200, said) == answer(connection)
+
+
+@pytest.mark.parametrize("path", [b"/", b"/deaf"])
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [(b"0\r\n", b"X-B: c\r\n" * 512), (b"0\r\nX-A: ", b"a" * 4096), (b"0", b"0" * 4096)],
+    ids=["trailers", "a trailer", "a size"],
+)
+def test_trailers_without_end(start: bytes, piece: bytes, path: bytes, port: int) -> None:
+    """Those that go on and on are cut off, whether there is an answer or not; so is the size of a
+    chunk."""
+    with connected(port) as connection:
+        connection.sendall(POST % path + b"3\r\nabc\r\n")
+        if path == b"/deaf":
+            assert (200, b"0") == answer(connection)
+        connection.sendall(start)
+        assert pour(connection, piece) < 100 * LARGEST_HEAD
+        assert closed(connection)
+
+
+def test_small_chunks(port: int) -> None:
+    """A body that comes in very small pieces is not cut off."""
+    count = LARGEST_HEAD // 64
+    with connected(port) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(POST % b"/")
+        for _ in range(count):
+            connection.sendall(b"1;" + b"e" * 64)
+            connection.sendall(b"\r\na\r\n")
+        connection.sendall(b"0\r\n\r\n")
+        assert (200, str(count).encode()) == answer(connection)
+
+
+def test_chunks_that_are_none(port: int) -> None:
+    """A body that cannot be read gets no second answer."""
+    with connected(port) as connection:
+        connection.sendall(POST % b"/deaf")
+        assert (200, b"0") == answer(connection)
+        connection.sendall(b"x\r\n")
+        assert closed(connection)

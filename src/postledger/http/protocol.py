@@ -2,7 +2,8 @@
 
 Uvicorn keeps a head of whatever length in memory, and waits for its end for ever. An offer of
 another protocol, such as `Upgrade: h2c`, ends the request for its parser at the head, without the
-body; a server may ignore the offer (RFC 9110, section 7.8), and this one does.
+body; a server may ignore the offer (RFC 9110, section 7.8), and this one does. Trailers, which come
+behind a body in chunks, are headers for uvicorn; they are left out here (section 6.5.1).
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from postledger.http.access import HEADERS
 from postledger.settings import KIB
 
 LARGEST_HEAD = 64 * KIB
-"""Most bytes that a head may have while its end is still to come."""
+"""Most bytes that a head may have while its end is still to come, or what stands behind a body."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -49,22 +50,31 @@ class Protocol(HttpToolsProtocol):
         except HttpParserError:
             self._refuse(HTTPStatus.BAD_REQUEST)
             return
-        if self._in_body or self._turns != turns:
+        if self._turns != turns:
             self._head_bytes = 0
             return
         self._head_bytes += len(data)
-        self._wait()
+        if not self._in_body:
+            self._wait()
         if self._head_bytes > LARGEST_HEAD:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_body:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._plain_head = self._without_offer()
             return
+        super().on_headers_complete()
         self._turns += 1
         self._in_body = True
         self._stop_waiting()
-        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._turns += 1
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self._plain_head:
@@ -123,10 +133,11 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: HTTPStatus) -> None:
-        """Answer without the application, and close; in the middle of an answer only close."""
+        """Answer without the application, and close; to what has an answer, or is about to get it,
+        only close."""
         if self.transport.is_closing():
             return
-        if self._answering:
+        if self._answering or self._in_body:
             self.transport.close()
             return
         body = status.phrase.encode()
