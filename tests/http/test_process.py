@@ -113,6 +113,39 @@ def test_log_lines(start: Start) -> None:
     assert all(line["ms"] >= 0 and line["timestamp"] and line["route"] for line in requests)
 
 
+BODIES = (
+    "/ledger/v1/events",
+    "/ledger/v1/intake/sparkpost",
+    "/ledger/v1/exports",
+    "/api/v1/ingest/events",
+    "/v5.1/events/download",
+)
+
+
+def test_a_client_that_goes_away(start: Start) -> None:
+    """One that breaks off in the middle of its body is noted with 499, at every route that takes
+    one, and is no failure."""
+    running = start().start()
+    key = running.client.key
+    names = [f'method="POST",route="{path}",status="499"' for path in BODIES]
+    for path in BODIES:
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\napi_key: {key}\r\n"
+            f"Content-Type: {NDJSON}\r\nContent-Length: 100\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", running.port), 30) as raw:
+            raw.sendall(head.encode() + b'{"type": ')
+    until = time.monotonic() + 30
+    while running.log.read_text().count('"request"') < len(BODIES) and time.monotonic() < until:
+        time.sleep(0.05)
+    told = figures(running.client)
+    assert [1] * len(BODIES) == [told.get(f"postledger_requests_total{{{n}}}") for n in names]
+    assert 0 == running.stop()
+    log = [json.loads(line) for line in running.log.read_text().splitlines() if line[:1] == "{"]
+    assert len(BODIES) == [line.get("status") for line in log].count(499)
+    assert [] == [line for line in log if line["level"] == "error"]
+
+
 # -- it stops
 
 

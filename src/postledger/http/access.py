@@ -4,7 +4,7 @@ import time
 
 import structlog
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 
 from postledger.http.figures import Figures
 
@@ -17,6 +17,8 @@ HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 """Of every answer, unless it says otherwise."""
+GONE = 499
+"""Noted where a client went away before its body was whole; it gets no answer."""
 
 
 class Access:
@@ -29,21 +31,28 @@ class Access:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 500
+        status = 0
+
+        async def listen() -> ReceiveMessage:
+            nonlocal status
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                status = status or GONE
+            return message
 
         async def watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = status or message["status"]
                 present = {name.lower() for name, _ in message["headers"]}
                 extra = [header for header in HEADERS if header[0] not in present]
                 message["headers"] = [*message["headers"], *extra]
             await send(message)
 
         try:
-            await self._app(scope, receive, watch)
+            await self._app(scope, listen, watch)
         finally:
-            self._note(scope, status, time.perf_counter() - started)
+            self._note(scope, status or 500, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method, path = str(scope.get("method")), scope["path"]

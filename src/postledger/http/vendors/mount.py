@@ -67,6 +67,8 @@ class Mount:
                 return await self._response(reply)
             except PostledgerError as error:
                 return _plain(dialect.refuse(error, call))
+            except HTTPException:
+                raise  # of the framework: the client went away
             except Exception as error:  # noqa: BLE001 -- the edge: logged, and told without detail
                 _LOG.error("failed", route=operation.path, exc_info=error)
                 return _plain(dialect.refuse(Unexpected(_OURS), call))
