@@ -5,8 +5,10 @@ import socket
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from http.client import HTTPConnection
 from urllib.parse import quote
 
 import pytest
@@ -63,6 +65,27 @@ def test_a_key_behind_the_body(server: Server, path: str) -> None:
     with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
         connection.sendall(f"{head}2\r\n[]\r\n0\r\n{key}\r\n".encode())
         assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/ledger/v1/events"),
+        ("GET", "/ledger/v1/events"),
+        ("POST", "/ledger/v1/intake/sparkpost"),
+        ("GET", "/api/v1/events/message"),
+    ],
+)
+def test_two_keys(server: Server, method: str, path: str) -> None:
+    """Of two keys in one request the first counts, at every route."""
+    for keys in ((server.client.key, "wrong"), ("wrong", server.client.key)):
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+            connection.putrequest(method, path)
+            for key in keys:
+                connection.putheader("Authorization", f"Bearer {key}")
+            connection.putheader("Content-Length", "0")
+            connection.endheaders()
+            assert (401 == connection.getresponse().status) == (keys[0] == "wrong")
 
 
 @pytest.mark.parametrize("path", sorted(OPEN))

@@ -4,7 +4,7 @@ A handler names the scope that it needs in `opt`, and how its API carries the ke
 our way; one that names no scope needs no key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from litestar import Request
@@ -34,6 +34,15 @@ def bearer_of(header: str) -> str:
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthenticated("send a key: Authorization: Bearer KEY")
     return key.strip()
+
+
+def by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers by lower-case names; of several with one name the first, as the framework has
+    it."""
+    first: dict[str, str] = {}
+    for name, value in headers:
+        first.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return first
 
 
 class Guard:

@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postledger.errors import PostledgerError
 from postledger.http import parameters, problems
-from postledger.http.auth import Guard, bearer_of
+from postledger.http.auth import Guard, bearer_of, by_name
 from postledger.http.ledger import EVENTS_PATH, Intake, answer
 from postledger.intake import native
 
@@ -45,9 +45,7 @@ class Shortcut:
         await _send(send, response)
 
     async def _store(self, scope: Any, receive: Receive) -> Response[bytes]:
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = by_name(scope["headers"])
         key = await self._guard.check(bearer_of(headers.get("authorization", "")), "events:write")
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         atomic = parameters.flag(query, "atomic")

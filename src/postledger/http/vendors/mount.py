@@ -28,7 +28,7 @@ from postledger.errors import (
     WrongMethod,
 )
 from postledger.http import body
-from postledger.http.auth import Guard
+from postledger.http.auth import Guard, by_name
 from postledger.http.lane import Lane
 from postledger.http.limits import Limits
 from postledger.http.reads import Reads
@@ -167,10 +167,7 @@ def _call(request: AnyRequest) -> Call:
         now=datetime.now(UTC),
         pairs=tuple(parse_qsl(query, keep_blank_values=True)),
         values={name: str(value).removeprefix("/") for name, value in request.path_params.items()},
-        headers={
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in request.scope["headers"]
-        },
+        headers=by_name(request.scope["headers"]),
     )
 
 
