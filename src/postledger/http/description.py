@@ -170,7 +170,7 @@ def _export_paths() -> Schema:
 def _export(
     summary: str, scope: str, answers: Schema, named: list[Schema] | None = None, *more: int
 ) -> Schema:
-    failures = (*_KEYED, 404, *more) if named else _KEYED
+    failures = (*_KEYED, 404, 503, *more) if named else (*_KEYED, 503)
     return {
         "summary": summary,
         "description": f"Needs the scope {scope}.",
