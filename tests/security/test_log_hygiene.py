@@ -2,11 +2,9 @@
 whom its files are."""
 
 import gzip
-import io
 import json
 import logging
 import os
-import re
 import socket
 import stat
 from collections.abc import Callable, Iterator
@@ -73,7 +71,13 @@ def odd(client: Client) -> None:
     client.request("GET", f"/{MARK}/{quote(MARK)}?{MARK}={MARK}")
     client.request("PUT", f"/v1/events/email/{MARK}@x.example?access_token={client.key}")
     parts = urlsplit(client.address)
-    for head in (f"GET /\xff{MARK}", f"{MARK} / HTTP/1.1", f"GET /{MARK} HTTP/9.9", f"GET /{MARK}"):
+    for head in (
+        f"GET /\xff{MARK}",
+        f"{MARK} / HTTP/1.1",
+        f"GET /{MARK} HTTP/9.9",
+        f"GET /{MARK}",
+        f"GET /{MARK} HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: {MARK}",
+    ):
         with socket.create_connection((parts.hostname, parts.port), 60) as connection:
             connection.sendall(f"{head}\r\nHost: {MARK}\r\n\r\n".encode("latin-1"))
             connection.shutdown(socket.SHUT_WR)
@@ -95,11 +99,13 @@ def test_the_log_has_nothing_of_requests(watched: Server) -> None:
 
 
 def test_every_line_is_of_ours(watched: Server) -> None:
-    """Each line of the log is a JSON object, or one line of a library."""
-    new_client(watched).get("/ledger/v1/feed")
+    """Each line of the log is a JSON object, also after what is no HTTP, or an offer of another
+    protocol, and neither makes a line of a library."""
+    odd(new_client(watched))
     for row in watched.log.read_text().splitlines():
-        if not re.match(r"uvicorn\.\w+: ", row):
-            assert {"event", "level", "timestamp"} <= json.loads(row).keys()
+        told = json.loads(row)
+        assert {"event", "level", "timestamp"} <= told.keys()
+        assert "library" != told["event"]
 
 
 # -- files
@@ -202,17 +208,27 @@ def test_failures_in_the_log(form: str, capsys: pytest.CaptureFixture[str]) -> N
     assert MARK not in said
 
 
-def test_records_of_libraries() -> None:
-    """What other libraries log is cut to its first line, and their failures are told as ours."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(traces.Lines("%(name)s: %(message)s"))
-    logger = logging.Logger("library")  # noqa: LOG001 -- it is to leave nothing behind
-    logger.addHandler(handler)
-    error = failure()
-    logger.error("It failed\nfuture: %s", MARK, exc_info=error)
-    assert stream.getvalue().startswith("library: It failed\n")
-    assert MARK not in stream.getvalue()
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_records_of_libraries(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What other libraries log is a line of our log in both forms, cut to its first line, and their
+    failures are told as ours."""
+    from postledger.http.server import configure_logs
+
+    logger = logging.Logger("uvicorn")  # noqa: LOG001 -- it is to leave nothing behind
+    logger.addHandler(traces.Lines())
+    configure_logs(load({}, overrides={"log_format": form}))
+    try:
+        logger.error("It failed\nfuture: %s", MARK, exc_info=failure())
+        logger.warning("It may")
+    finally:
+        structlog.reset_defaults()
+    said = capsys.readouterr().err
+    assert MARK not in said
+    assert "test_log_hygiene.py" in said
+    if form == "json":
+        told = [json.loads(row) for row in said.splitlines()]
+        shown = [(row["level"], row["name"], row["message"]) for row in told]
+        assert [("error", "uvicorn", "It failed"), ("warning", "uvicorn", "It may")] == shown
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,13 @@ import errno
 import logging
 import traceback
 from collections.abc import Iterator, MutableMapping
-from types import TracebackType
 from typing import Any
+
+import structlog
 
 _MOST = 10
 _TALKATIVE = ("urllib3", "clickhouse_connect")
 """They quote requests to the store, which have values in them. What fails there is told by us."""
-
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 def told(error: BaseException) -> str:
@@ -38,22 +37,24 @@ def without_messages(_: object, __: str, event: MutableMapping[str, Any]) -> Any
     return event
 
 
-class Lines(logging.Formatter):
-    """Records of other libraries: the first line of what they say, and failures as told here."""
+class Lines(logging.Handler):
+    """Records of other libraries, as lines of our log: the first line of what they say."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 -- as the base has it
-        record.message = record.message.partition("\n")[0]
-        return super().formatMessage(record)
-
-    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802
-        return told(ei[1]) if ei[1] is not None else ""
+    def emit(self, record: logging.LogRecord) -> None:
+        ours = structlog.get_logger()
+        log = ours.error if record.levelno >= logging.ERROR else ours.warning
+        error = record.exc_info[1] if record.exc_info else None
+        log(
+            "library",
+            name=record.name,
+            message=record.getMessage().partition("\n")[0],
+            exc_info=error,
+        )
 
 
 def listen_to_others(level: int) -> None:
-    """Have other libraries' records written to standard error, from `level` on."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(Lines("%(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
+    """Have other libraries' records written to our log, from `level` on."""
+    logging.basicConfig(level=level, handlers=[Lines()])
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
