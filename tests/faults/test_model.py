@@ -200,7 +200,8 @@ class Machine(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 30))
     def feed(self, limit: int) -> None:
         """The feed goes on where it was, in the order of storing; only its end is an empty page."""
-        page = self.client.get(f"/ledger/v1/feed?limit={limit}&after={self.after}")
+        after = f"&after={self.after}" if self.after else ""
+        page = self.client.get(f"/ledger/v1/feed?limit={limit}{after}")
         expected = self.order[self.fed : self.fed + limit]
         found = [*map(_identity, page["events"])]
         assert [*map(_identity, expected)][: len(found)] == found
