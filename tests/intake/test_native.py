@@ -69,15 +69,6 @@ def test_control_characters_in_texts(inside: bytes, place: bytes) -> None:
     assert not {b"\t", b"\r"} & {batch.lines[n : n + 1] for n in range(len(batch.lines))}
 
 
-@pytest.mark.parametrize("blank", [b"\n\n", b"\r\n\r\n"])
-def test_two_events_on_a_line_beside_a_blank_one(blank: bytes) -> None:
-    """As many events as lines: still the one line is bad, and the blank one is none."""
-    one = json.dumps(event(1)).encode()
-    batch = read(one + one + blank + one, NDJSON, largest=LARGEST)
-    assert [(0, None)] == told(batch)
-    assert [event(1)] == records(batch)
-
-
 def test_blank_lines_have_no_index() -> None:
     """The index of a record counts records, not lines."""
     body = b"\n\n" + lines(event(1)) + b"\n\n{\n\n" + lines(event(2)) + b"\n\n7\n"

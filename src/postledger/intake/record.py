@@ -133,8 +133,6 @@ class Description:
         for chunk in _chunks(lines):
             if len(chunk) > largest and max(map(len, chunk.split(b"\n"))) > largest:
                 return None
-            if chunk[:1] == b"\n" or b"\n\n" in chunk or b"\n\r\n" in chunk:
-                return None  # a blank line, for which another one may hold two events
             count = _count(chunk, b"\n") + 1
             try:
                 try:
