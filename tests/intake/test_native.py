@@ -69,6 +69,13 @@ def test_control_characters_in_texts(inside: bytes, place: bytes) -> None:
     assert not {b"\t", b"\r"} & {batch.lines[n : n + 1] for n in range(len(batch.lines))}
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_the_end_of_a_line_is_none_of_its_bytes(end: bytes) -> None:
+    made = [json.dumps(event(number)).encode() for number in range(2)]
+    assert 2 == read(end.join([*made, b""]), NDJSON, largest=len(made[0])).count
+    assert 0 == read(end.join([*made, b""]), NDJSON, largest=len(made[0]) - 1).count
+
+
 def test_blank_lines_have_no_index() -> None:
     """The index of a record counts records, not lines."""
     body = b"\n\n" + lines(event(1)) + b"\n\n{\n\n" + lines(event(2)) + b"\n\n7\n"

@@ -79,9 +79,10 @@ def check_each(records: Iterable[bytes], description: Description, *, largest: i
     indexes: list[int] = []
     problems: list[Problem] = []
     for index, record in enumerate(records):
+        size = len(record.rstrip(b"\r"))  # which ends the line
         problem = (
-            Problem(f"has {len(record)} bytes, more than {largest}", index=index)
-            if len(record) > largest
+            Problem(f"has {size} bytes, more than {largest}", index=index)
+            if size > largest
             else description.problem(record, index)
         )
         if problem is None:
