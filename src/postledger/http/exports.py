@@ -84,7 +84,8 @@ def export_routes(
 ) -> list[HTTPRouteHandler]:
     """The routes of exports."""
     adding = asyncio.Lock()
-    """An export that was asked for later, but added and done before, would be gone behind."""
+    """Who looks up the last number first is added first: else one that looked later could be done
+    before, and the place of their name would go back."""
 
     @post(EXPORTS_PATH, status_code=202, opt={SCOPE: WRITE})
     async def start_export(request: AnyRequest) -> Response[bytes]:

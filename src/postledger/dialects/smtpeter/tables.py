@@ -218,18 +218,8 @@ def _file(path: str, end: str) -> Operation:
 
 
 OTHERS: tuple[str, ...] = (
-    *(
-        "send",
-        "resend",
-        "recipient",
-        "envelope",
-        "text",
-        "html",
-        "headers",
-        "attachments",
-        "embeds",
-    ),
-    *("dmarc", "datarequest", "stats", "recent-tags", "tag"),
+    *("send", "resend", "recipient", "envelope", "text", "html", "headers"),
+    *("attachments", "embeds", "dmarc", "datarequest", "stats", "recent-tags", "tag"),
 )
 """Other calls of the original, below `/v1` (section 6): not here, and refused its way."""
 
